@@ -1,0 +1,101 @@
+//! A map by token hash that can be frozen in no time while writes go on: many small sorted maps, each copied on the first
+//! write after a freeze. Freezing 8 Mi entries costs one reference count per bucket; a write while frozen copies one bucket.
+
+use crate::token::TokenHash;
+use std::{collections::BTreeMap, sync::Arc};
+
+const BUCKETS: usize = 1024;
+
+/// See the module. Iterates in the order of the hashes, whatever the order of the writes (G9).
+#[derive(Clone, Debug)]
+pub struct Buckets<V> {
+    buckets: Vec<Arc<BTreeMap<TokenHash, V>>>,
+    len: usize,
+}
+
+impl<V> Default for Buckets<V> {
+    fn default() -> Self {
+        Self { buckets: (0..BUCKETS).map(|_| Arc::default()).collect(), len: 0 }
+    }
+}
+
+impl<V: PartialEq> PartialEq for Buckets<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.buckets == other.buckets
+    }
+}
+
+/// The first ten bits of the hash, so that bucket order is hash order.
+fn bucket(key: &TokenHash) -> usize {
+    let [high, low, ..] = key.0;
+    usize::from(high) << 2 | usize::from(low) >> 6
+}
+
+impl<V: Clone> Buckets<V> {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The value under `key`.
+    pub fn get(&self, key: &TokenHash) -> Option<&V> {
+        self.buckets[bucket(key)].get(key)
+    }
+
+    /// Puts `value` under `key`; the former value comes back.
+    pub fn insert(&mut self, key: TokenHash, value: V) -> Option<V> {
+        let former = Arc::make_mut(&mut self.buckets[bucket(&key)]).insert(key, value);
+        self.len += usize::from(former.is_none());
+        former
+    }
+
+    /// Takes the value under `key` out. Copies nothing when there is none.
+    pub fn remove(&mut self, key: &TokenHash) -> Option<V> {
+        let bucket = &mut self.buckets[bucket(key)];
+        if !bucket.contains_key(key) {
+            return None;
+        }
+        let former = Arc::make_mut(bucket).remove(key);
+        self.len -= usize::from(former.is_some());
+        former
+    }
+
+    /// Everything, in the order of the hashes.
+    pub fn iter(&self) -> impl Iterator<Item = (&TokenHash, &V)> {
+        self.buckets.iter().flat_map(|bucket| bucket.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u32) -> TokenHash {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&n.wrapping_mul(0x9E37_79B9).to_be_bytes());
+        TokenHash(bytes)
+    }
+
+    #[test]
+    fn a_frozen_copy_does_not_see_later_writes_and_order_is_the_hashes() {
+        let mut live = Buckets::default();
+        for n in 0..5000 {
+            assert_eq!(live.insert(key(n), n), None);
+        }
+        let frozen = live.clone();
+        for n in 0..2500 {
+            assert_eq!(live.remove(&key(n)), Some(n));
+        }
+        assert_eq!(live.remove(&key(0)), None);
+        assert_eq!((live.len(), frozen.len()), (2500, 5000));
+        assert_eq!(live.iter().count(), 2500);
+        assert!(frozen.iter().zip(frozen.iter().skip(1)).all(|((a, _), (b, _))| a < b));
+        assert_eq!(frozen.get(&key(7)), Some(&7));
+        assert_eq!(live.get(&key(7)), None);
+    }
+}

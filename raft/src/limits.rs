@@ -1,0 +1,31 @@
+//! Bounds that all replicas share. Changing one changes the state machine: it needs a new format version (G10).
+
+/// Shards of grant sets. A handle's routing hint is taken modulo this.
+pub const SHARDS: u8 = 8;
+
+/// Most drafts in one log entry; also the room in a [`Seq`](crate::Seq) for the position inside an entry.
+pub const MAX_BATCH: usize = 4096;
+
+/// Most bytes of one encoded draft. A larger one is turned away before it is proposed.
+pub const MAX_DRAFT_BYTES: usize = 2 << 20;
+
+/// Most bytes of one encoded entry, peer message or snapshot part that a decoder accepts.
+pub const MAX_DECODE_BYTES: usize = 64 << 20;
+
+/// Live access tokens and codes of one shard; beyond it an issue is refused (`Full`) rather than the node lost.
+pub const MAX_LIVE_PER_SHARD: usize = 8 << 20;
+
+/// Live sessions of the cluster.
+pub const MAX_SESSIONS: usize = 8 << 20;
+
+/// Document proposals whose answers are remembered for retries.
+pub const REMEMBERED_PROPOSALS: usize = 4096;
+
+/// Longest life of an authorization code, seconds (RFC 6749 §4.1.2 recommends ten minutes at most).
+pub const MAX_CODE_SECS: u64 = 600;
+
+/// How long an expired code is still known, so that whoever comes late hears why (milliseconds).
+pub const CODE_MARGIN_MS: u64 = 60_000;
+
+const _: () = assert!(MAX_BATCH <= 1 << 16, "a Seq has 16 bits for the position inside an entry");
+const _: () = assert!(SHARDS.is_power_of_two());

@@ -1,0 +1,137 @@
+//! Who holds the live state. [`Owners`] is the whole seam between the log and its effect: actors implement it in
+//! production, a plain value in tests and simulation. [`Clock`] and [`split`] are shared by both, so that they agree.
+
+use crate::{
+    blacklist::BlacklistJti,
+    command::{Batch, Command, Outcome},
+    documents::DocumentCommand,
+    grant_sets::GrantCommand,
+    ids::{ProposalId, Seq},
+    limits::SHARDS,
+    sessions::SessionCommand,
+    state::{Frozen, State},
+    time::Stamp,
+};
+use std::future::Future;
+
+/// A command with what the log knows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Committed<C> {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Log time; never runs backwards.
+    pub at: Stamp,
+    /// Identifies the attempt.
+    pub id: ProposalId,
+    /// What to do.
+    pub command: C,
+}
+
+/// Holds the live state and changes it, one call at a time, in log order.
+pub trait Owners: Send + Sync + 'static {
+    /// Applies what was committed and answers in the same order. When it returns, read views show it.
+    fn apply(&self, batch: Vec<Committed<Command>>) -> impl Future<Output = Vec<Outcome>> + Send;
+
+    /// The state as it is between two applies, cheaply: whatever it copies is copied later, on write.
+    fn freeze(&self) -> impl Future<Output = Frozen> + Send;
+
+    /// Replaces the state, on start and when a snapshot arrives.
+    fn install(&self, state: State) -> impl Future<Output = ()> + Send;
+}
+
+/// Log time: entries carry their leader's clock, and a new leader's clock may be behind the old one's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clock(Stamp);
+
+impl Clock {
+    /// A clock that has reached `now`.
+    pub const fn at(now: Stamp) -> Self {
+        Self(now)
+    }
+
+    /// Log time now.
+    pub const fn now(self) -> Stamp {
+        self.0
+    }
+
+    /// Places and times for the drafts of the entry at `index`.
+    pub fn commit(&mut self, index: u64, batch: Batch) -> impl Iterator<Item = Committed<Command>> + use<> {
+        self.0 = self.0.max(batch.at);
+        let at = self.0;
+        (0u16..).zip(batch.drafts).map(move |(position, draft)| Committed {
+            seq: Seq::new(index, position),
+            at,
+            id: draft.id,
+            command: draft.command,
+        })
+    }
+}
+
+/// What one owner has to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task<C> {
+    /// Time has come; nothing else.
+    Tick(Stamp),
+    /// A command; the number is the place of its outcome in the answer.
+    Do(usize, Committed<C>),
+}
+
+/// Commands by the owner that decides them; in each list, log order. One command touches one owner.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// Grant sets, by shard.
+    pub grants: Vec<Vec<Task<GrantCommand>>>,
+    /// The blacklist.
+    pub blacklist: Vec<Task<BlacklistJti>>,
+    /// Sessions.
+    pub sessions: Vec<Task<SessionCommand>>,
+    /// Documents.
+    pub documents: Vec<Task<DocumentCommand>>,
+    /// How many commands there were; ticks among them are answered [`Outcome::Done`].
+    pub len: usize,
+}
+
+/// Deals a batch out to the owners.
+pub fn split(batch: Vec<Committed<Command>>) -> Split {
+    let mut split = Split {
+        grants: (0..SHARDS).map(|_| Vec::new()).collect(),
+        blacklist: Vec::new(),
+        sessions: Vec::new(),
+        documents: Vec::new(),
+        len: batch.len(),
+    };
+    for (place, Committed { seq, at, id, command }) in batch.into_iter().enumerate() {
+        let mut grant = |hint: u8, command| {
+            split.grants[usize::from(hint % SHARDS)].push(Task::Do(place, Committed { seq, at, id, command }));
+        };
+        match command {
+            Command::Tick => {
+                split.grants.iter_mut().for_each(|tasks| tasks.push(Task::Tick(at)));
+                split.blacklist.push(Task::Tick(at));
+                split.sessions.push(Task::Tick(at));
+            }
+            Command::IssueAccess(c) => grant(c.hint, GrantCommand::IssueAccess(c)),
+            Command::IssueCode(c) => grant(c.hint, GrantCommand::IssueCode(c)),
+            Command::RedeemCode(c) => grant(c.hint, GrantCommand::RedeemCode(c)),
+            Command::RevokeAccess(c) => grant(c.hint, GrantCommand::RevokeAccess(c)),
+            Command::RevokeGrant(c) => grant(c.hint, GrantCommand::RevokeGrant(c)),
+            Command::BlacklistJti(command) => {
+                split.blacklist.push(Task::Do(place, Committed { seq, at, id, command }));
+            }
+            Command::CreateSession(c) => session(&mut split, place, seq, at, id, SessionCommand::Create(c)),
+            Command::TouchSession(c) => session(&mut split, place, seq, at, id, SessionCommand::Touch(c)),
+            Command::DestroySession(c) => session(&mut split, place, seq, at, id, SessionCommand::Destroy(c)),
+            Command::WriteDocuments(c) => document(&mut split, place, seq, at, id, DocumentCommand::Write(c)),
+            Command::DeleteRealm(c) => document(&mut split, place, seq, at, id, DocumentCommand::DeleteRealm(c)),
+        }
+    }
+    split
+}
+
+fn session(split: &mut Split, place: usize, seq: Seq, at: Stamp, id: ProposalId, command: SessionCommand) {
+    split.sessions.push(Task::Do(place, Committed { seq, at, id, command }));
+}
+
+fn document(split: &mut Split, place: usize, seq: Seq, at: Stamp, id: ProposalId, command: DocumentCommand) {
+    split.documents.push(Task::Do(place, Committed { seq, at, id, command }));
+}

@@ -1,0 +1,345 @@
+//! All replicated state together: as one plain value, as a frozen copy, and as the parts of a snapshot.
+
+use crate::{
+    blacklist::Blacklist,
+    codec::{self, CodecError},
+    command::{Command, Outcome},
+    documents::{Document, DocumentKey, Documents},
+    grant_sets::{AccessToken, GrantSets, StoredCode, Template},
+    ids::{GrantId, ProposalId},
+    limits::SHARDS,
+    owners::{Clock, Committed, Owners, Split, Task, split},
+    sessions::{Session, Sessions},
+    time::Stamp,
+    token::TokenHash,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Everything that the log has brought about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Grant sets, by shard.
+    pub grants: Vec<GrantSets>,
+    /// Revoked client-based tokens.
+    pub blacklist: Blacklist,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Documents.
+    pub documents: Documents,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            grants: (0..SHARDS).map(|_| GrantSets::default()).collect(),
+            blacklist: Blacklist::default(),
+            sessions: Sessions::default(),
+            documents: Documents::default(),
+        }
+    }
+}
+
+impl State {
+    /// Applies commands in log order; the same as the owners do side by side.
+    pub fn apply(&mut self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
+        let Split { grants, blacklist, sessions, documents, len } = split(batch);
+        let mut outcomes = vec![Outcome::Done; len];
+        for (shard, tasks) in self.grants.iter_mut().zip(grants) {
+            let mut changed = Vec::new();
+            for task in tasks {
+                match task {
+                    Task::Tick(at) => shard.advance(at, &mut changed),
+                    Task::Do(place, committed) => outcomes[place] = shard.apply(committed, &mut changed),
+                }
+            }
+        }
+        for task in blacklist {
+            match task {
+                Task::Tick(at) => self.blacklist.advance(at, &mut Vec::new()),
+                Task::Do(place, committed) => outcomes[place] = self.blacklist.apply(committed, &mut Vec::new()),
+            }
+        }
+        for task in sessions {
+            match task {
+                Task::Tick(at) => self.sessions.advance(at, &mut Vec::new()),
+                Task::Do(place, committed) => outcomes[place] = self.sessions.apply(committed, &mut Vec::new()),
+            }
+        }
+        for task in documents {
+            if let Task::Do(place, committed) = task {
+                outcomes[place] = self.documents.apply(committed, &mut Vec::new());
+            }
+        }
+        outcomes
+    }
+
+    /// When the next thing dies: the leader ticks then.
+    pub fn next_death(&self) -> Option<Stamp> {
+        let grants = self.grants.iter().filter_map(GrantSets::next_death);
+        grants.chain(self.blacklist.next_death()).chain(self.sessions.next_death()).min()
+    }
+
+    /// A copy for a snapshot, in no time.
+    pub fn freeze(&self) -> Frozen {
+        Frozen {
+            grants: self.grants.iter().map(GrantSets::freeze).collect(),
+            blacklist: self.blacklist.freeze(),
+            sessions: self.sessions.freeze(),
+            documents: self.documents.clone(),
+        }
+    }
+}
+
+/// The state between two applies, cheap to take and to hold, put together from what each owner froze.
+#[derive(Clone, Debug)]
+pub struct Frozen {
+    grants: Vec<GrantSets>,
+    blacklist: Blacklist,
+    sessions: Sessions,
+    documents: Documents,
+}
+
+impl Frozen {
+    /// From the frozen copies of the owners; grant sets in the order of their shards.
+    pub fn new(grants: Vec<GrantSets>, blacklist: Blacklist, sessions: Sessions, documents: Documents) -> Self {
+        Self { grants, blacklist, sessions, documents }
+    }
+}
+
+impl GrantSets {
+    /// A copy for a snapshot, in no time.
+    pub fn frozen(&self) -> Self {
+        self.freeze()
+    }
+}
+
+impl Blacklist {
+    /// A copy for a snapshot, in no time.
+    pub fn frozen(&self) -> Self {
+        self.freeze()
+    }
+}
+
+impl Sessions {
+    /// A copy for a snapshot, in no time.
+    pub fn frozen(&self) -> Self {
+        self.freeze()
+    }
+}
+
+/// A piece of a snapshot. The same state gives the same pieces on every node (G9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part(pub Vec<u8>);
+
+/// Aimed size of a part: small enough for one record of the store, unless a single item is larger.
+const PART_BYTES: usize = 4096;
+
+/// What a part holds. Order is the snapshot format.
+#[derive(Debug, Serialize, Deserialize)]
+enum Content {
+    /// A shard's log time and its revoked families.
+    Shard(u8, Stamp, Vec<(GrantId, Stamp)>),
+    /// Templates used by the access parts of the shard that follow: number and content.
+    Templates(u8, Vec<(u32, Template)>),
+    Access(u8, Vec<(TokenHash, StoredAccess)>),
+    Codes(u8, Vec<(TokenHash, StoredCode)>),
+    Blacklist(Stamp, Vec<(TokenHash, Stamp)>),
+    Sessions(Stamp, Vec<(TokenHash, Session)>),
+    Documents(Vec<(DocumentKey, Document)>),
+    Answers(Vec<(ProposalId, Outcome)>),
+    /// Log time of the whole state; an owner that heard nothing for a while is behind it.
+    Clock(Stamp),
+}
+
+/// An access token beside its template's number.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredAccess {
+    template: u32,
+    grant: GrantId,
+    issued: Stamp,
+    expires: Stamp,
+    auth_time: u64,
+    audit_counter: u64,
+}
+
+/// Groups items into parts of about [`PART_BYTES`].
+fn pack<T: Serialize>(
+    items: impl Iterator<Item = T>,
+    estimate: usize,
+    mut content: impl FnMut(Vec<T>) -> Content,
+    out: &mut dyn FnMut(Part) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let per_part = (PART_BYTES / estimate).max(1);
+    let mut group = Vec::with_capacity(per_part);
+    for item in items {
+        group.push(item);
+        if group.len() == per_part {
+            out(Part(codec::encode(&content(std::mem::take(&mut group)))?))?;
+        }
+    }
+    if !group.is_empty() {
+        out(Part(codec::encode(&content(group))?))?;
+    }
+    Ok(())
+}
+
+impl Frozen {
+    /// Writes the snapshot taken at log time `clock`, part by part, in an order that [`StateBuilder`] can read. Runs beside the owners.
+    ///
+    /// # Errors
+    /// Whatever `out` returns; encoding itself does not fail on states that `apply` can reach.
+    pub fn write(&self, clock: Clock, out: &mut dyn FnMut(Part) -> std::io::Result<()>) -> std::io::Result<()> {
+        out(Part(codec::encode(&Content::Clock(clock.now()))?))?;
+        for (number, shard) in (0u8..).zip(&self.grants) {
+            let revoked = shard.revoked().iter().map(|(&grant, &until)| (grant, until)).collect();
+            out(Part(codec::encode(&Content::Shard(number, shard.now(), revoked))?))?;
+            // Numbers by first use in the order of the hashes: the same on every replica.
+            let mut numbers: BTreeMap<&Template, u32> = BTreeMap::new();
+            for (_, token) in shard.access().iter() {
+                let next = numbers.len() as u32;
+                numbers.entry(&token.template).or_insert(next);
+            }
+            let mut templates: Vec<(u32, Template)> = numbers.iter().map(|(&t, &n)| (n, t.clone())).collect();
+            templates.sort_by_key(|&(n, _)| n);
+            pack(templates.into_iter(), 400, |group| Content::Templates(number, group), out)?;
+            let tokens = shard.access().iter().filter_map(|(hash, token)| {
+                let stored = StoredAccess {
+                    template: *numbers.get(&*token.template)?,
+                    grant: token.grant,
+                    issued: token.issued,
+                    expires: token.expires,
+                    auth_time: token.auth_time,
+                    audit_counter: token.audit_counter,
+                };
+                Some((*hash, stored))
+            });
+            pack(tokens, 96, |group| Content::Access(number, group), out)?;
+            let codes = shard.codes().iter().map(|(hash, code)| (*hash, (**code).clone()));
+            pack(codes, 512, |group| Content::Codes(number, group), out)?;
+        }
+        let entries = self.blacklist.entries().iter().map(|(&jti, &until)| (jti, until));
+        out(Part(codec::encode(&Content::Blacklist(self.blacklist.now(), Vec::new()))?))?;
+        pack(entries, 40, |group| Content::Blacklist(self.blacklist.now(), group), out)?;
+        let sessions = self.sessions.live().iter().map(|(hash, session)| (*hash, (**session).clone()));
+        out(Part(codec::encode(&Content::Sessions(self.sessions.now(), Vec::new()))?))?;
+        pack(sessions, 512, |group| Content::Sessions(self.sessions.now(), group), out)?;
+        let documents = self.documents.iter().filter_map(|(key, document)| Some((key, (*document?).clone())));
+        pack(documents, 1024, Content::Documents, out)?;
+        pack(self.documents.answers().cloned(), 32, Content::Answers, out)
+    }
+}
+
+/// Puts a [`State`] together from the parts of a snapshot.
+#[derive(Default)]
+pub struct StateBuilder {
+    clock: Clock,
+    shards: BTreeMap<u8, ShardParts>,
+    blacklist: (Stamp, Vec<(TokenHash, Stamp)>),
+    sessions: (Stamp, Vec<(TokenHash, Session)>),
+    documents: Vec<(DocumentKey, Document)>,
+    answers: Vec<(ProposalId, Outcome)>,
+}
+
+#[derive(Default)]
+struct ShardParts {
+    now: Stamp,
+    revoked: Vec<(GrantId, Stamp)>,
+    templates: BTreeMap<u32, Arc<Template>>,
+    access: Vec<(TokenHash, AccessToken)>,
+    codes: Vec<(TokenHash, StoredCode)>,
+}
+
+impl StateBuilder {
+    /// Takes the next part, in the order they were written.
+    ///
+    /// # Errors
+    /// A part that this build cannot read, or that does not fit what came before it.
+    pub fn push(&mut self, part: &Part) -> Result<(), CodecError> {
+        let broken = |what: &str| CodecError::Malformed(what.into());
+        let content = codec::decode::<Content>(&part.0)?;
+        match content {
+            Content::Shard(n, ..) | Content::Templates(n, _) | Content::Access(n, _) | Content::Codes(n, _)
+                if n >= SHARDS =>
+            {
+                return Err(broken("a shard that does not exist"));
+            }
+            Content::Shard(n, now, revoked) => {
+                let shard = self.shards.entry(n).or_default();
+                shard.now = now;
+                shard.revoked = revoked;
+            }
+            Content::Templates(n, templates) => {
+                let shard = self.shards.entry(n).or_default();
+                shard.templates.extend(templates.into_iter().map(|(n, t)| (n, Arc::new(t))));
+            }
+            Content::Access(n, tokens) => {
+                let shard = self.shards.entry(n).or_default();
+                for (hash, stored) in tokens {
+                    let template =
+                        shard.templates.get(&stored.template).ok_or_else(|| broken("a token without template"))?;
+                    let token = AccessToken {
+                        template: template.clone(),
+                        grant: stored.grant,
+                        issued: stored.issued,
+                        expires: stored.expires,
+                        auth_time: stored.auth_time,
+                        audit_counter: stored.audit_counter,
+                    };
+                    shard.access.push((hash, token));
+                }
+            }
+            Content::Codes(n, codes) => self.shards.entry(n).or_default().codes.extend(codes),
+            Content::Blacklist(now, entries) => {
+                self.blacklist.0 = now;
+                self.blacklist.1.extend(entries);
+            }
+            Content::Sessions(now, sessions) => {
+                self.sessions.0 = now;
+                self.sessions.1.extend(sessions);
+            }
+            Content::Documents(documents) => self.documents.extend(documents),
+            Content::Clock(now) => self.clock = Clock::at(now),
+            Content::Answers(answers) => self.answers.extend(answers),
+        }
+        Ok(())
+    }
+
+    /// The state with every derived index rebuilt, and the log time that it had reached.
+    pub fn finish(mut self) -> (State, Clock) {
+        let grants = (0..SHARDS)
+            .map(|n| {
+                let shard = self.shards.remove(&n).unwrap_or_default();
+                GrantSets::restore(shard.now, shard.access, shard.codes, shard.revoked)
+            })
+            .collect();
+        let state = State {
+            grants,
+            blacklist: Blacklist::restore(self.blacklist.0, self.blacklist.1),
+            sessions: Sessions::restore(self.sessions.0, self.sessions.1),
+            documents: Documents::restore(self.documents, self.answers),
+        };
+        (state, self.clock)
+    }
+}
+
+/// The state as one value behind a lock: for tests, simulation and benchmarks.
+#[derive(Default)]
+pub struct PlainOwners(pub Mutex<State>);
+
+impl Owners for PlainOwners {
+    async fn apply(&self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).apply(batch)
+    }
+
+    async fn freeze(&self) -> Frozen {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).freeze()
+    }
+
+    async fn install(&self, state: State) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
