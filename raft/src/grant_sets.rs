@@ -22,7 +22,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -283,7 +283,7 @@ enum Mortal {
 }
 
 /// One shard of grant sets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GrantSets {
     now: Stamp,
     access: Buckets<Arc<AccessToken>>,
@@ -293,20 +293,8 @@ pub struct GrantSets {
     // INVARIANT: the three below are derived from the ones above; `restore` rebuilds them.
     deaths: BTreeSet<(Stamp, Mortal)>,
     families: BTreeMap<GrantId, BTreeSet<TokenHash>>,
-    templates: BTreeSet<Arc<Template>>,
-    templates_swept: usize,
-}
-
-impl PartialEq for GrantSets {
-    /// Equal state, whatever the caches hold.
-    fn eq(&self, other: &Self) -> bool {
-        self.now == other.now
-            && self.access == other.access
-            && self.codes == other.codes
-            && self.revoked == other.revoked
-            && self.deaths == other.deaths
-            && self.families == other.families
-    }
+    /// How many tokens use each.
+    templates: BTreeMap<Arc<Template>, usize>,
 }
 
 impl GrantSets {
@@ -342,7 +330,6 @@ impl GrantSets {
                 }
             }
         }
-        self.sweep_templates();
     }
 
     fn issue_access(&mut self, issue: IssueAccess, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
@@ -475,6 +462,7 @@ impl GrantSets {
                     self.families.remove(&token.grant);
                 }
             }
+            self.release(&token.template);
             changed.push(GrantChange::Access(*hash, None));
         }
     }
@@ -485,20 +473,21 @@ impl GrantSets {
         changed.push(GrantChange::Code(hash, Some(code)));
     }
 
-    /// The stored template that equals `template`, so that a million tokens share one.
+    /// The stored template that equals `template`, so that a million tokens share one; counts its user.
     fn intern(&mut self, template: Arc<Template>) -> Arc<Template> {
-        if let Some(known) = self.templates.get(&template) {
-            return known.clone();
-        }
-        self.templates.insert(template.clone());
-        template
+        let entry = self.templates.entry(template);
+        let known = entry.key().clone();
+        *entry.or_default() += 1;
+        known
     }
 
-    /// Forgets templates that no token uses, whenever their number has doubled: amortized O(1) per issue.
-    fn sweep_templates(&mut self) {
-        if self.templates.len() > 2 * self.templates_swept + 64 {
-            self.templates.retain(|template| Arc::strong_count(template) > 1);
-            self.templates_swept = self.templates.len();
+    /// Counts a user of the template less, and forgets it after the last.
+    fn release(&mut self, template: &Arc<Template>) {
+        if let Entry::Occupied(mut users) = self.templates.entry(template.clone()) {
+            *users.get_mut() -= 1;
+            if *users.get() == 0 {
+                users.remove();
+            }
         }
     }
 
@@ -570,7 +559,6 @@ impl GrantSets {
             !members.is_empty()
         });
         restored.deaths = deaths.into_iter().collect();
-        restored.templates_swept = restored.templates.len();
         restored
     }
 }
