@@ -143,7 +143,7 @@ const PART_BYTES: usize = 4096;
 enum Content {
     /// A shard's log time and its revoked families.
     Shard(u8, Stamp, Vec<(GrantId, Stamp)>),
-    /// Templates used by the access parts of the shard that follow: number and content.
+    /// Templates used by the access and ended parts of the shard that follow: number and content.
     Templates(u8, Vec<(u32, Template)>),
     Access(u8, Vec<(TokenHash, StoredAccess)>),
     Codes(u8, Vec<(TokenHash, StoredCode)>),
@@ -153,6 +153,8 @@ enum Content {
     Answers(Vec<(ProposalId, Outcome)>),
     /// Log time of the whole state; an owner that heard nothing for a while is behind it.
     Clock(Stamp),
+    /// Revoked tokens of a shard that are remembered.
+    Ended(u8, Vec<(TokenHash, StoredAccess)>),
 }
 
 /// An access token beside its template's number.
@@ -199,14 +201,14 @@ impl Frozen {
             out(Part(codec::encode(&Content::Shard(number, shard.now(), revoked))?))?;
             // Numbers by first use in the order of the hashes: the same on every replica.
             let mut numbers: BTreeMap<&Template, u32> = BTreeMap::new();
-            for (_, token) in shard.access().iter() {
+            for (_, token) in shard.access().iter().chain(shard.ended().iter()) {
                 let next = numbers.len() as u32;
                 numbers.entry(&token.template).or_insert(next);
             }
             let mut templates: Vec<(u32, Template)> = numbers.iter().map(|(&t, &n)| (n, t.clone())).collect();
             templates.sort_by_key(|&(n, _)| n);
             pack(templates.into_iter(), 400, |group| Content::Templates(number, group), out)?;
-            let tokens = shard.access().iter().filter_map(|(hash, token)| {
+            let stored = |(hash, token): (&TokenHash, &Arc<AccessToken>)| {
                 let stored = StoredAccess {
                     template: *numbers.get(&*token.template)?,
                     grant: token.grant,
@@ -216,8 +218,9 @@ impl Frozen {
                     audit_counter: token.audit_counter,
                 };
                 Some((*hash, stored))
-            });
-            pack(tokens, 96, |group| Content::Access(number, group), out)?;
+            };
+            pack(shard.access().iter().filter_map(stored), 96, |group| Content::Access(number, group), out)?;
+            pack(shard.ended().iter().filter_map(stored), 96, |group| Content::Ended(number, group), out)?;
             let codes = shard.codes().iter().map(|(hash, code)| (*hash, (**code).clone()));
             pack(codes, 512, |group| Content::Codes(number, group), out)?;
         }
@@ -250,7 +253,21 @@ struct ShardParts {
     revoked: Vec<(GrantId, Stamp)>,
     templates: BTreeMap<u32, Arc<Template>>,
     access: Vec<(TokenHash, AccessToken)>,
+    ended: Vec<(TokenHash, AccessToken)>,
     codes: Vec<(TokenHash, StoredCode)>,
+}
+
+impl ShardParts {
+    /// The token with its template back in place.
+    fn token(&self, (hash, stored): (TokenHash, StoredAccess)) -> Result<(TokenHash, AccessToken), CodecError> {
+        let StoredAccess { template, grant, issued, expires, auth_time, audit_counter } = stored;
+        let template = self.templates.get(&template).ok_or_else(|| broken("a token without template"))?.clone();
+        Ok((hash, AccessToken { template, grant, issued, expires, auth_time, audit_counter }))
+    }
+}
+
+fn broken(what: &str) -> CodecError {
+    CodecError::Malformed(what.into())
 }
 
 impl StateBuilder {
@@ -259,10 +276,12 @@ impl StateBuilder {
     /// # Errors
     /// A part that this build cannot read, or that does not fit what came before it.
     pub fn push(&mut self, part: &Part) -> Result<(), CodecError> {
-        let broken = |what: &str| CodecError::Malformed(what.into());
-        let content = codec::decode::<Content>(&part.0)?;
-        match content {
-            Content::Shard(n, ..) | Content::Templates(n, _) | Content::Access(n, _) | Content::Codes(n, _)
+        match codec::decode::<Content>(&part.0)? {
+            Content::Shard(n, ..)
+            | Content::Templates(n, _)
+            | Content::Access(n, _)
+            | Content::Ended(n, _)
+            | Content::Codes(n, _)
                 if n >= SHARDS =>
             {
                 return Err(broken("a shard that does not exist"));
@@ -278,19 +297,13 @@ impl StateBuilder {
             }
             Content::Access(n, tokens) => {
                 let shard = self.shards.entry(n).or_default();
-                for (hash, stored) in tokens {
-                    let template =
-                        shard.templates.get(&stored.template).ok_or_else(|| broken("a token without template"))?;
-                    let token = AccessToken {
-                        template: template.clone(),
-                        grant: stored.grant,
-                        issued: stored.issued,
-                        expires: stored.expires,
-                        auth_time: stored.auth_time,
-                        audit_counter: stored.audit_counter,
-                    };
-                    shard.access.push((hash, token));
-                }
+                let tokens = tokens.into_iter().map(|stored| shard.token(stored)).collect::<Result<Vec<_>, _>>()?;
+                shard.access.extend(tokens);
+            }
+            Content::Ended(n, tokens) => {
+                let shard = self.shards.entry(n).or_default();
+                let tokens = tokens.into_iter().map(|stored| shard.token(stored)).collect::<Result<Vec<_>, _>>()?;
+                shard.ended.extend(tokens);
             }
             Content::Codes(n, codes) => self.shards.entry(n).or_default().codes.extend(codes),
             Content::Blacklist(now, entries) => {
@@ -313,7 +326,7 @@ impl StateBuilder {
         let grants = (0..SHARDS)
             .map(|n| {
                 let shard = self.shards.remove(&n).unwrap_or_default();
-                GrantSets::restore(shard.now, shard.access, shard.codes, shard.revoked)
+                GrantSets::restore(shard.now, shard.access, shard.ended, shard.codes, shard.revoked)
             })
             .collect();
         let state = State {

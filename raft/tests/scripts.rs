@@ -161,7 +161,7 @@ impl Story {
             },
             "held" => format!(
                 "{} tokens, {} codes, {} families, {} jti, {} sessions, {} documents",
-                grants.access().len(),
+                grants.access().len() + grants.ended().len(),
                 grants.codes().len(),
                 grants.revoked().len(),
                 blacklist.entries().len(),
