@@ -155,6 +155,8 @@ enum Content {
     Clock(Stamp),
     /// Revoked tokens of a shard that are remembered.
     Ended(u8, Vec<(TokenHash, StoredAccess)>),
+    /// Destroyed sessions that are remembered.
+    EndedSessions(Vec<(TokenHash, Session)>),
 }
 
 /// An access token beside its template's number.
@@ -230,6 +232,8 @@ impl Frozen {
         let sessions = self.sessions.live().iter().map(|(hash, session)| (*hash, (**session).clone()));
         out(Part(codec::encode(&Content::Sessions(self.sessions.now(), Vec::new()))?))?;
         pack(sessions, 512, |group| Content::Sessions(self.sessions.now(), group), out)?;
+        let ended = self.sessions.ended().iter().map(|(hash, session)| (*hash, (**session).clone()));
+        pack(ended, 512, Content::EndedSessions, out)?;
         let documents = self.documents.iter().filter_map(|(key, document)| Some((key, (*document?).clone())));
         pack(documents, 1024, Content::Documents, out)?;
         pack(self.documents.answers().cloned(), 32, Content::Answers, out)
@@ -243,6 +247,7 @@ pub struct StateBuilder {
     shards: BTreeMap<u8, ShardParts>,
     blacklist: (Stamp, Vec<(TokenHash, Stamp)>),
     sessions: (Stamp, Vec<(TokenHash, Session)>),
+    ended_sessions: Vec<(TokenHash, Session)>,
     documents: Vec<(DocumentKey, Document)>,
     answers: Vec<(ProposalId, Outcome)>,
 }
@@ -314,6 +319,7 @@ impl StateBuilder {
                 self.sessions.0 = now;
                 self.sessions.1.extend(sessions);
             }
+            Content::EndedSessions(sessions) => self.ended_sessions.extend(sessions),
             Content::Documents(documents) => self.documents.extend(documents),
             Content::Clock(now) => self.clock = Clock::at(now),
             Content::Answers(answers) => self.answers.extend(answers),
@@ -332,7 +338,7 @@ impl StateBuilder {
         let state = State {
             grants,
             blacklist: Blacklist::restore(self.blacklist.0, self.blacklist.1),
-            sessions: Sessions::restore(self.sessions.0, self.sessions.1),
+            sessions: Sessions::restore(self.sessions.0, self.sessions.1, self.ended_sessions),
             documents: Documents::restore(self.documents, self.answers),
         };
         (state, self.clock)

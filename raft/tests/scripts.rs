@@ -165,7 +165,7 @@ impl Story {
                 grants.codes().len(),
                 grants.revoked().len(),
                 blacklist.entries().len(),
-                sessions.live().len(),
+                sessions.live().len() + sessions.ended().len(),
                 documents.iter().count(),
             ),
             _ => second(self.steady.clock.now()),
