@@ -357,7 +357,8 @@ impl GrantSets {
 
     fn issue_code(&mut self, issue: IssueCode, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
         if let Some(stored) = self.codes.get(&issue.hash) {
-            return Ok(Outcome::Issued { issued: self.now, expires: stored.expires });
+            let issued = Stamp(stored.expires.0.saturating_sub(issue.ttl.0));
+            return Ok(Outcome::Issued { issued, expires: stored.expires });
         }
         self.make_room()?;
         let expires = self.now + issue.ttl;
