@@ -207,7 +207,8 @@ pub struct RevokeAccess {
     pub realm: RealmPath,
 }
 
-/// Revoke every token of one grant, and every client-based token of it until `until`.
+/// Revoke what codes of one family bought, and until `until` every client-based token of it and every code that has
+/// bought nothing yet. (A token with a grant of its own is ended by [`RevokeAccess`].)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeGrant {
     /// Shard that holds the grant.
@@ -383,6 +384,7 @@ impl GrantSets {
         }
         match &stored.state {
             Code::Live if stored.expires <= self.now => return Err(Refusal::Expired),
+            Code::Live if self.revoked.contains_key(&authorization.grant) => return Err(Refusal::Replayed),
             Code::Live => {}
             Code::Spent { bought, issued, expires } if *bought == redeem.purchase.hash() => {
                 return Ok(Outcome::Issued { issued: *issued, expires: *expires });
