@@ -1,0 +1,4 @@
+//! Placeholder until the engine lands.
+/// Compiled set.
+#[derive(Debug)]
+pub struct PolicySetIndex;
