@@ -1,4 +1,0 @@
-//! Placeholder until the engine lands.
-/// Compiled set.
-#[derive(Debug)]
-pub struct PolicySetIndex;
