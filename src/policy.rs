@@ -34,4 +34,5 @@ pub mod model;
 pub mod resource;
 pub mod subject;
 
+pub use decide::PolicySetIndex;
 pub use error::Error;

@@ -38,10 +38,16 @@ struct Realm {
 }
 
 /// Nothing is stored that was not rendered from the model; what cannot be read back all the same grants nothing.
-fn read<T>(key: &DocumentKey, document: &Document, from_stored: impl Fn(&Value) -> Result<T, crate::policy::Error>) -> Option<T> {
+fn read<T>(
+    key: &DocumentKey,
+    document: &Document,
+    from_stored: impl Fn(&Value) -> Result<T, crate::policy::Error>,
+) -> Option<T> {
     let json = serde_json::from_slice(&document.body).unwrap_or(Value::Null);
     from_stored(&json)
-        .inspect_err(|error| tracing::error!(realm = %key.realm, id = %key.id, %error, "a stored policy document is left out"))
+        .inspect_err(
+            |error| tracing::error!(realm = %key.realm, id = %key.id, %error, "a stored policy document is left out"),
+        )
         .ok()
 }
 

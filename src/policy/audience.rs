@@ -32,25 +32,16 @@ pub struct Asked<'a> {
 impl<'a> Audience<'a> {
     /// The resources to evaluate, in the order asked.
     pub fn resources(&self) -> Vec<String> {
-        self.asked
-            .iter()
-            .map(|asked| asked.scope.to_owned())
-            .collect()
+        self.asked.iter().map(|asked| asked.scope.to_owned()).collect()
     }
 
     /// The permissions that `decisions` grant, in the order asked. What has no decision is not granted.
     pub fn granted(&self, decisions: &[Decision]) -> Vec<&'a str> {
         let grants = |asked: &&Asked<'_>| {
-            let mut rows = decisions
-                .iter()
-                .filter(|decision| decision.resource == asked.scope);
+            let mut rows = decisions.iter().filter(|decision| decision.resource == asked.scope);
             rows.any(|decision| decision.allows(GRANT))
         };
-        self.asked
-            .iter()
-            .filter(grants)
-            .map(|asked| asked.permission)
-            .collect()
+        self.asked.iter().filter(grants).map(|asked| asked.permission).collect()
     }
 }
 
@@ -64,10 +55,7 @@ pub fn parse(scope: &str) -> Option<(&str, &str)> {
 /// The audience of the first audience scope in `scopes`, with all its scopes. Those of other
 /// audiences, and scopes that name none, are left out.
 pub fn first<'a>(scopes: &[&'a str]) -> Option<Audience<'a>> {
-    let mut parsed = scopes
-        .iter()
-        .filter_map(|scope| Some((*scope, parse(scope)?)))
-        .peekable();
+    let mut parsed = scopes.iter().filter_map(|scope| Some((*scope, parse(scope)?))).peekable();
     let &(_, (provider, _)) = parsed.peek()?;
     let mut asked: Vec<Asked<'a>> = Vec::new();
     for (scope, (of, permission)) in parsed {
@@ -85,20 +73,9 @@ mod tests {
 
     #[test]
     fn a_scope_names_its_audience_or_none() {
-        assert_eq!(
-            parse("api://warehouse/stock.read"),
-            Some(("warehouse", "stock.read"))
-        );
+        assert_eq!(parse("api://warehouse/stock.read"), Some(("warehouse", "stock.read")));
         assert_eq!(parse("api://a/b/c"), Some(("a/b", "c")));
-        for scope in [
-            "",
-            "read",
-            "api://",
-            "api://warehouse",
-            "api://warehouse/",
-            "api:///read",
-            "API://a/b",
-        ] {
+        for scope in ["", "read", "api://", "api://warehouse", "api://warehouse/", "api:///read", "API://a/b"] {
             assert_eq!(parse(scope), None, "{scope}");
         }
         assert_eq!(parse("xapi://warehouse/read"), None);
@@ -106,13 +83,7 @@ mod tests {
 
     #[test]
     fn the_first_audience_asked_for_wins() {
-        let scopes = [
-            "openid",
-            "api://w/read",
-            "api://depot/read",
-            "api://w/write",
-            "api://w/read",
-        ];
+        let scopes = ["openid", "api://w/read", "api://depot/read", "api://w/write", "api://w/read"];
         let audience = first(&scopes).unwrap();
         assert_eq!(audience.provider, "w");
         assert_eq!(audience.resources(), ["api://w/read", "api://w/write"]);

@@ -36,12 +36,7 @@ pub struct Outcome {
 impl Outcome {
     /// Satisfied or not, with nothing to add, for as long as anybody likes.
     pub fn plain(satisfied: bool) -> Self {
-        Self {
-            satisfied,
-            advices: ValueSets::new(),
-            attributes: ValueSets::new(),
-            ttl: TTL_MAX,
-        }
+        Self { satisfied, advices: ValueSets::new(), attributes: ValueSets::new(), ttl: TTL_MAX }
     }
 
     /// `AND` (§4.1): stops at the first child that is not satisfied.
@@ -51,18 +46,11 @@ impl Outcome {
             all.advices.extend(child.advices);
             all.attributes.extend(child.attributes);
             if !child.satisfied {
-                return Self {
-                    satisfied: false,
-                    ttl: TTL_MAX,
-                    ..all
-                };
+                return Self { satisfied: false, ttl: TTL_MAX, ..all };
             }
             all.ttl = all.ttl.min(child.ttl);
         }
-        Self {
-            advices: ValueSets::new(),
-            ..all
-        }
+        Self { advices: ValueSets::new(), ..all }
     }
 
     /// `OR` (§4.1): stops at the first child that is satisfied; without children it is satisfied.
@@ -74,24 +62,15 @@ impl Outcome {
             any.ttl = any.ttl.min(child.ttl);
             any.satisfied = child.satisfied;
             if child.satisfied {
-                return Self {
-                    advices: ValueSets::new(),
-                    ..any
-                };
+                return Self { advices: ValueSets::new(), ..any };
             }
         }
-        Self {
-            ttl: TTL_MAX,
-            ..any
-        }
+        Self { ttl: TTL_MAX, ..any }
     }
 
     /// `NOT` (§4.1): keeps only the attributes.
     fn inverse(self) -> Self {
-        Self {
-            attributes: self.attributes,
-            ..Self::plain(!self.satisfied)
-        }
+        Self { attributes: self.attributes, ..Self::plain(!self.satisfied) }
     }
 }
 
@@ -111,9 +90,7 @@ impl Condition {
 
     fn parse_at(value: &Value, depth: usize) -> Result<Self, Error> {
         if depth == MAX_DEPTH {
-            return Err(Error::json(format!(
-                "Conditions are nested deeper than {MAX_DEPTH} levels"
-            )));
+            return Err(Error::json(format!("Conditions are nested deeper than {MAX_DEPTH} levels")));
         }
         let members = Members::of(value, "condition")?;
         let only = |name| members.only(&[&["type", name]]);
@@ -128,9 +105,7 @@ impl Condition {
             }
             "NOT" => {
                 only("condition")?;
-                let child = members
-                    .value("condition")
-                    .ok_or(Error::PropertyMissing("condition"))?;
+                let child = members.value("condition").ok_or(Error::PropertyMissing("condition"))?;
                 Ok(Self::Not(Box::new(Self::parse_at(child, depth + 1)?)))
             }
             unknown => Err(members.unknown_kind("condition", unknown)),
@@ -160,10 +135,7 @@ impl Condition {
 fn children(members: &Members<'_>, depth: usize) -> Result<Vec<Condition>, Error> {
     match members.values("conditions")?.unwrap_or_default() {
         [] => Err(Error::PropertyMissing("conditions")),
-        children => children
-            .iter()
-            .map(|child| Condition::parse_at(child, depth + 1))
-            .collect(),
+        children => children.iter().map(|child| Condition::parse_at(child, depth + 1)).collect(),
     }
 }
 
@@ -172,19 +144,11 @@ mod tests {
     use super::*;
 
     fn sets(pairs: &[(&str, &str)]) -> ValueSets {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.to_string(), [value.to_string()].into()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.to_string(), [value.to_string()].into())).collect()
     }
 
     fn leaf(satisfied: bool, name: &str, ttl: i64) -> Outcome {
-        Outcome {
-            satisfied,
-            advices: sets(&[("advice", name)]),
-            attributes: sets(&[(name, "v")]),
-            ttl,
-        }
+        Outcome { satisfied, advices: sets(&[("advice", name)]), attributes: sets(&[(name, "v")]), ttl }
     }
 
     /// §4.1, row by row; which children are looked at shows in the attributes.
@@ -193,11 +157,7 @@ mod tests {
         let (yes, no) = (|name| leaf(true, name, 7), |name| leaf(false, name, 5));
 
         let and = Outcome::all([yes("a"), yes("b")].into_iter());
-        let expected = Outcome {
-            attributes: sets(&[("a", "v"), ("b", "v")]),
-            ttl: 7,
-            ..Outcome::plain(true)
-        };
+        let expected = Outcome { attributes: sets(&[("a", "v"), ("b", "v")]), ttl: 7, ..Outcome::plain(true) };
         assert_eq!(and, expected);
         let and = Outcome::all([yes("a"), no("b"), yes("c")].into_iter());
         assert_eq!(
@@ -210,11 +170,7 @@ mod tests {
             }
         );
         let or = Outcome::any([no("a"), yes("b"), yes("c")].into_iter());
-        let expected = Outcome {
-            attributes: sets(&[("a", "v"), ("b", "v")]),
-            ttl: 5,
-            ..Outcome::plain(true)
-        };
+        let expected = Outcome { attributes: sets(&[("a", "v"), ("b", "v")]), ttl: 5, ..Outcome::plain(true) };
         assert_eq!(or, expected);
         let or = Outcome::any([no("a"), no("b")].into_iter());
         assert_eq!(
@@ -227,13 +183,7 @@ mod tests {
             }
         );
         let not = no("a").inverse();
-        assert_eq!(
-            not,
-            Outcome {
-                attributes: sets(&[("a", "v")]),
-                ..Outcome::plain(true)
-            }
-        );
+        assert_eq!(not, Outcome { attributes: sets(&[("a", "v")]), ..Outcome::plain(true) });
     }
 
     #[test]
@@ -264,24 +214,15 @@ mod tests {
         let time = json!({"type": "SimpleTime", "startTime": "06:00", "endTime": "22:00"});
         let unknown = "JSON string is invalid. Unknown condition type 'SimpleTime'.";
         assert_eq!(refused(time.clone()), unknown);
-        assert_eq!(
-            refused(json!({"type": "AND", "conditions": [time]})),
-            unknown
-        );
+        assert_eq!(refused(json!({"type": "AND", "conditions": [time]})), unknown);
         assert_eq!(refused(json!({"type": "NOT", "condition": time})), unknown);
         let missing = "Property value 'conditions' should be defined.";
         assert_eq!(refused(json!({"type": "AND"})), missing);
         assert_eq!(refused(json!({"type": "OR", "conditions": []})), missing);
-        assert_eq!(
-            refused(json!({"type": "NOT"})),
-            "Property value 'condition' should be defined."
-        );
+        assert_eq!(refused(json!({"type": "NOT"})), "Property value 'condition' should be defined.");
         assert!(refused(json!({})).contains("type"));
         assert!(refused(json!([])).starts_with("JSON string is invalid. "));
-        let deep = (0..MAX_DEPTH).fold(
-            json!({}),
-            |child, _| json!({"type": "AND", "conditions": [child]}),
-        );
+        let deep = (0..MAX_DEPTH).fold(json!({}), |child, _| json!({"type": "AND", "conditions": [child]}));
         assert!(refused(deep).contains("nested"));
     }
 }

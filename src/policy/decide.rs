@@ -91,12 +91,7 @@ impl Decision {
     /// `DenyOverride` (§6.5): a deny wins, and advice from any one policy leaves no action standing.
     /// The order of merging does not show in the result.
     fn merge(&mut self, contribution: Contribution<'_>) {
-        let Contribution {
-            actions,
-            attributes,
-            advices,
-            ttl,
-        } = contribution;
+        let Contribution { actions, attributes, advices, ttl } = contribution;
         unite(&mut self.attributes, attributes);
         unite(&mut self.advices, advices);
         self.ttl = self.ttl.min(ttl);
@@ -105,10 +100,7 @@ impl Decision {
             return;
         }
         for (action, allowed) in actions.into_iter().flatten() {
-            self.actions
-                .entry(action.clone())
-                .and_modify(|so_far| *so_far &= allowed)
-                .or_insert(*allowed);
+            self.actions.entry(action.clone()).and_modify(|so_far| *so_far &= allowed).or_insert(*allowed);
         }
     }
 }
@@ -131,25 +123,12 @@ pub fn decide(set: &PolicySetIndex, request: &Request<'_>) -> Result<Vec<Decisio
         return Err(Error::invalid_value("resources"));
     }
     let mut seen = HashSet::new();
-    let distinct = request
-        .resources
-        .iter()
-        .filter(|sent| seen.insert(sent.as_str()));
-    let resources: Vec<_> = distinct
-        .map(|sent| Ok((sent, Resource::parse(sent)?)))
-        .collect::<Result<_, Error>>()?;
-    Ok(resources
-        .iter()
-        .map(|(sent, resource)| decide_one(set, sent, resource, request.subject))
-        .collect())
+    let distinct = request.resources.iter().filter(|sent| seen.insert(sent.as_str()));
+    let resources: Vec<_> = distinct.map(|sent| Ok((sent, Resource::parse(sent)?))).collect::<Result<_, Error>>()?;
+    Ok(resources.iter().map(|(sent, resource)| decide_one(set, sent, resource, request.subject)).collect())
 }
 
-fn decide_one(
-    set: &PolicySetIndex,
-    sent: &str,
-    resource: &Resource,
-    subject: &Subject,
-) -> Decision {
+fn decide_one(set: &PolicySetIndex, sent: &str, resource: &Resource, subject: &Subject) -> Decision {
     let mut decision = Decision::new(sent);
     for policy in set.matching(resource, subject) {
         match contribution(policy, subject) {
@@ -162,80 +141,37 @@ fn decide_one(
 }
 
 /// What an active policy whose resource matches contributes (§6.2).
-fn contribution<'a>(
-    policy: &'a Policy,
-    subject: &Subject,
-) -> Result<Option<Contribution<'a>>, Fault> {
+fn contribution<'a>(policy: &'a Policy, subject: &Subject) -> Result<Option<Contribution<'a>>, Fault> {
     if !policy.subject.is_satisfied(subject)? {
         return Ok(None);
     }
-    let outcome = policy
-        .condition
-        .as_ref()
-        .map_or(Outcome::plain(true), Condition::evaluate);
-    let Outcome {
-        satisfied,
-        advices,
-        attributes,
-        ttl,
-    } = outcome;
+    let outcome = policy.condition.as_ref().map_or(Outcome::plain(true), Condition::evaluate);
+    let Outcome { satisfied, advices, attributes, ttl } = outcome;
     if !satisfied {
         let nothing = ValueSets::new();
-        return Ok(Some(Contribution {
-            actions: None,
-            attributes: nothing,
-            advices,
-            ttl,
-        }));
+        return Ok(Some(Contribution { actions: None, attributes: nothing, advices, ttl }));
     }
-    let mut all = promised(
-        policy.resource_attributes.as_deref().unwrap_or_default(),
-        subject,
-    )?;
+    let mut all = promised(policy.resource_attributes.as_deref().unwrap_or_default(), subject)?;
     unite(&mut all, attributes);
-    Ok(Some(Contribution {
-        actions: Some(&policy.action_values),
-        attributes: all,
-        advices,
-        ttl,
-    }))
+    Ok(Some(Contribution { actions: Some(&policy.action_values), attributes: all, advices, ttl }))
 }
 
 /// The response attributes that a policy promises whoever it applies to (§1.1). A user attribute
 /// nobody has a value for is left out; one whose user is not known is a fault (§6.4).
 fn promised(attributes: &[ResourceAttribute], subject: &Subject) -> Result<ValueSets, Fault> {
     let mut promised = ValueSets::new();
-    for ResourceAttribute {
-        source,
-        property_name,
-        property_values,
-    } in attributes
-    {
+    for ResourceAttribute { source, property_name, property_values } in attributes {
         match source {
             AttributeSource::Static => {
-                promised
-                    .entry(property_name.clone())
-                    .or_default()
-                    .extend(property_values.iter().cloned());
+                promised.entry(property_name.clone()).or_default().extend(property_values.iter().cloned());
             }
             AttributeSource::User => {
                 let profile = subject.profile.as_ref().ok_or(Fault::NoProfile)?;
                 let itself = std::slice::from_ref(property_name);
-                let names = if property_values.is_empty() {
-                    itself
-                } else {
-                    property_values
-                };
-                let mut values = names
-                    .iter()
-                    .filter_map(|name| profile.get(name))
-                    .flatten()
-                    .peekable();
+                let names = if property_values.is_empty() { itself } else { property_values };
+                let mut values = names.iter().filter_map(|name| profile.get(name)).flatten().peekable();
                 if values.peek().is_some() {
-                    promised
-                        .entry(property_name.clone())
-                        .or_default()
-                        .extend(values.cloned());
+                    promised.entry(property_name.clone()).or_default().extend(values.cloned());
                 }
             }
         }

@@ -18,10 +18,7 @@ pub enum Error {
     #[error("Invalid value {0}")]
     InvalidValue(String),
     #[error("Invalid value {value} for property {property}")]
-    InvalidProperty {
-        value: String,
-        property: &'static str,
-    },
+    InvalidProperty { value: String, property: &'static str },
     #[error("JSON string is invalid. {0}.")]
     Json(String),
     #[error("Unable to instantiate class {0}.")]
@@ -42,9 +39,7 @@ pub enum Error {
     PolicyNameInvalid,
     #[error("No resource type expected as the application has none associated.")]
     PolicyResourceTypeUnexpected,
-    #[error(
-        "Invalid resource type {0}, must be one from the set defined against the containing application."
-    )]
+    #[error("Invalid resource type {0}, must be one from the set defined against the containing application.")]
     PolicyResourceTypeForeign(String),
     #[error("Policy already exists")]
     PolicyExists,
@@ -134,11 +129,7 @@ impl Error {
             | PolicySetUnknown { .. }
             | PolicySetUnknownOnDelete(_)
             | PolicySetUnknownOnUpdate(_) => 404,
-            PolicyExists
-            | ResourceTypeExists(_)
-            | ResourceTypeInUse(_)
-            | PolicySetExists
-            | PolicySetNotEmpty => 409,
+            PolicyExists | ResourceTypeExists(_) | ResourceTypeInUse(_) | PolicySetExists | PolicySetNotEmpty => 409,
         }
     }
 
@@ -150,11 +141,7 @@ impl Error {
     /// Creating a policy in a set that does not exist is a bad request, not a missing policy:
     /// a 404 becomes a 400 with the same text, anything else stays (§2.4.8).
     pub fn while_creating(self) -> Self {
-        if self.status() == 404 {
-            Self::WhileCreating(Box::new(self))
-        } else {
-            self
-        }
+        if self.status() == 404 { Self::WhileCreating(Box::new(self)) } else { self }
     }
 
     /// `Invalid value {what}`, for what may come from outside.
@@ -163,10 +150,7 @@ impl Error {
     }
 
     pub(crate) fn invalid_property(value: &str, property: &'static str) -> Self {
-        Self::InvalidProperty {
-            value: excerpt(value),
-            property,
-        }
+        Self::InvalidProperty { value: excerpt(value), property }
     }
 
     /// `JSON string is invalid. {detail}.`
@@ -189,15 +173,10 @@ mod tests {
 
     #[test]
     fn a_missing_set_is_404_except_while_creating() {
-        let missing = Error::PolicySetUnknown {
-            realm: "/alpha".into(),
-        };
+        let missing = Error::PolicySetUnknown { realm: "/alpha".into() };
         assert_eq!(missing.status(), 404);
         let creating = missing.clone().while_creating();
-        assert_eq!(
-            (creating.status(), creating.message()),
-            (400, missing.message())
-        );
+        assert_eq!((creating.status(), creating.message()), (400, missing.message()));
         assert_eq!(Error::PolicyExists.while_creating(), Error::PolicyExists);
     }
 

@@ -34,10 +34,7 @@ pub enum Presented {
     /// Nobody is named: the caller itself.
     Caller,
     /// A session to look up, claims to believe, or both.
-    Principals {
-        sso_token: Option<String>,
-        claims: Option<Claims>,
-    },
+    Principals { sso_token: Option<String>, claims: Option<Claims> },
 }
 
 /// Without the token.
@@ -59,11 +56,7 @@ impl Evaluate {
     pub fn parse(body: &Value) -> Result<Self, Error> {
         let invalid = |member: &'static str| move || Error::invalid_value(member);
         let strings = |value: &Value| -> Option<Vec<String>> {
-            value
-                .as_array()?
-                .iter()
-                .map(|value| value.as_str().map(str::to_owned))
-                .collect()
+            value.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
         };
         let members = Members::of(body, "body").map_err(|_| Error::invalid_value("resources"))?;
         let resources = members
@@ -86,10 +79,7 @@ impl Evaluate {
                     Value::String(value) => Some(vec![value.clone()]),
                     value => strings(value),
                 };
-                entries
-                    .iter()
-                    .map(|(key, value)| Some((key.clone(), values(value)?)))
-                    .collect()
+                entries.iter().map(|(key, value)| Some((key.clone(), values(value)?))).collect()
             }),
         };
         Ok(Self {
@@ -126,8 +116,7 @@ fn presented(subject: &Value) -> Option<Presented> {
 fn decoded(jwt: &str) -> Option<Claims> {
     let mut parts = jwt.split('.');
     let (header, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
-    let json =
-        |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
+    let json = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
     let is_compact = parts.next().is_none() && json(header)?.is_object();
     is_compact.then(|| with_sub(json(payload)?)).flatten()
 }
@@ -173,10 +162,8 @@ mod tests {
                 environment: Environment::new(),
             }
         );
-        let body = Evaluate::parse(
-            &json!({"resources": ["a"], "application": "w", "subject": null,
-            "environment": {"requestIp": ["::1"], "region": "eu", "none": []}}),
-        )
+        let body = Evaluate::parse(&json!({"resources": ["a"], "application": "w", "subject": null,
+            "environment": {"requestIp": ["::1"], "region": "eu", "none": []}}))
         .unwrap();
         assert_eq!(body.application, "w");
         let environment = [
@@ -190,16 +177,10 @@ mod tests {
     #[test]
     fn bad_requests_are_refused_in_the_words_of_the_reference() {
         for resources in [json!(null), json!("a"), json!([]), json!(["a", 1])] {
-            assert_eq!(
-                told(json!({"resources": resources})),
-                "Invalid value resources"
-            );
+            assert_eq!(told(json!({"resources": resources})), "Invalid value resources");
         }
         assert_eq!(told(json!([])), "Invalid value resources");
-        assert_eq!(
-            told(json!({"resources": ["a"], "application": 1})),
-            "Invalid value application"
-        );
+        assert_eq!(told(json!({"resources": ["a"], "application": 1})), "Invalid value application");
         for environment in [json!([]), json!({"a": 1}), json!({"a": [1]})] {
             let body = json!({"resources": ["a"], "environment": environment});
             assert_eq!(told(body), "Invalid value environment");
@@ -212,15 +193,9 @@ mod tests {
         let good = jwt(header, r#"{"sub":"mona","exp":1}"#);
         let claims = |json: Value| json.as_object().cloned();
         let principals = |sso_token: Option<&str>, claims| {
-            Ok(Presented::Principals {
-                sso_token: sso_token.map(str::to_owned),
-                claims,
-            })
+            Ok(Presented::Principals { sso_token: sso_token.map(str::to_owned), claims })
         };
-        assert_eq!(
-            subject(json!({"ssoToken": "t"})),
-            principals(Some("t"), None)
-        );
+        assert_eq!(subject(json!({"ssoToken": "t"})), principals(Some("t"), None));
         let mona = || claims(json!({"sub": "mona", "exp": 1}));
         assert_eq!(subject(json!({"jwt": good})), principals(None, mona()));
         let all = json!({"ssoToken": "t", "jwt": good, "claims": {"sub": "paul"}});
@@ -243,11 +218,7 @@ mod tests {
             json!({"jwt": "a.b.c"}),
             json!({"jwt": "", "ssoToken": "t"}),
         ] {
-            assert_eq!(
-                subject(bad.clone()),
-                Err(Error::InvalidValue("subject".into())),
-                "{bad}"
-            );
+            assert_eq!(subject(bad.clone()), Err(Error::InvalidValue("subject".into())), "{bad}");
         }
     }
 

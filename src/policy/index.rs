@@ -64,10 +64,7 @@ impl PolicySetIndex {
         if policy.active && self.comparator == Comparator::Url {
             let keys = keys(&policy.subject);
             for (n, pattern) in policy.resources.iter().enumerate() {
-                let entry = Entry {
-                    policy: policy.clone(),
-                    pattern: n,
-                };
+                let entry = Entry { policy: policy.clone(), pattern: n };
                 self.group(&Place::of(pattern)).insert(&keys, &entry);
             }
         }
@@ -121,25 +118,17 @@ impl PolicySetIndex {
         matching
     }
 
-    fn candidates<'a>(
-        &'a self,
-        resource: &Resource,
-        subject: &Subject,
-        visit: &mut impl FnMut(&'a Entry),
-    ) {
+    fn candidates<'a>(&'a self, resource: &Resource, subject: &Subject, visit: &mut impl FnMut(&'a Entry)) {
         let text = resource.folded();
         if let Some(group) = self.literal.get(text) {
             group.visit(subject, visit);
         }
-        self.by_prefix
-            .visit(text, |group| group.visit(subject, visit));
+        self.by_prefix.visit(text, |group| group.visit(subject, visit));
         if !self.by_suffix.0.is_empty() {
-            self.by_suffix
-                .visit(&reversed(text), |group| group.visit(subject, visit));
+            self.by_suffix.visit(&reversed(text), |group| group.visit(subject, visit));
         }
         if let Some(host) = resource.host().filter(|_| !self.by_host.0.is_empty()) {
-            self.by_host
-                .visit(&reversed(host), |group| group.visit(subject, visit));
+            self.by_host.visit(&reversed(host), |group| group.visit(subject, visit));
         }
         self.by_principal.visit(subject, visit);
     }
@@ -185,9 +174,7 @@ impl Place {
         }
         let (prefix, suffix) = (pattern.literal_prefix(), pattern.literal_suffix());
         let prefix_tells = match pattern.gate() {
-            Some(_) => prefix
-                .split_once("://")
-                .is_some_and(|(_, rest)| !rest.is_empty()),
+            Some(_) => prefix.split_once("://").is_some_and(|(_, rest)| !rest.is_empty()),
             None => prefix.len() >= suffix.len(),
         };
         match pattern.gate() {
@@ -212,20 +199,13 @@ impl Affixes {
     /// before `text`; whatever else lies between them is skipped over.
     fn visit<'a>(&'a self, text: &str, mut visit: impl FnMut(&'a Group)) {
         let mut bound = Bound::Included(text);
-        while let Some((key, group)) = self
-            .0
-            .range::<str, _>((Bound::Unbounded, bound))
-            .next_back()
-        {
+        while let Some((key, group)) = self.0.range::<str, _>((Bound::Unbounded, bound)).next_back() {
             bound = if text.starts_with(key.as_str()) {
                 visit(group);
                 Bound::Excluded(key)
             } else {
                 // Shares `common` with the text; so does any key in between, and none of those fits.
-                let differs = text
-                    .char_indices()
-                    .zip(key.chars())
-                    .find(|((_, t), k)| t != k);
+                let differs = text.char_indices().zip(key.chars()).find(|((_, t), k)| t != k);
                 let common = differs.map_or(text.len(), |((at, _), _)| at);
                 Bound::Included(text.get(..common).unwrap_or_default())
             };
@@ -274,12 +254,9 @@ impl Group {
         };
         for key in keys {
             let entries = match *key {
-                Key::Claim(name, value) => self
-                    .by_claim
-                    .entry(name.to_owned())
-                    .or_default()
-                    .entry(value.to_owned())
-                    .or_default(),
+                Key::Claim(name, value) => {
+                    self.by_claim.entry(name.to_owned()).or_default().entry(value.to_owned()).or_default()
+                }
                 Key::Identity(id) => self.by_identity.entry(id.to_owned()).or_default(),
             };
             entries.push(entry.clone());
@@ -338,11 +315,7 @@ impl Group {
         }
         if let Some(session) = &subject.session {
             for id in std::iter::once(&session.user).chain(&session.groups) {
-                self.by_identity
-                    .get(id.normal())
-                    .into_iter()
-                    .flatten()
-                    .for_each(&mut *visit);
+                self.by_identity.get(id.normal()).into_iter().flatten().for_each(&mut *visit);
             }
         }
     }
@@ -359,14 +332,10 @@ enum Key<'a> {
 /// long one. No keys at all means that nobody satisfies it.
 fn keys(tree: &SubjectTree) -> Option<Vec<Key<'_>>> {
     let keys = match tree {
-        SubjectTree::JwtClaim {
-            claim_name,
-            claim_value,
-        } => vec![Key::Claim(claim_name, claim_value)],
-        SubjectTree::Identity { subject_values } => subject_values
-            .iter()
-            .map(|id| Key::Identity(id.normal()))
-            .collect(),
+        SubjectTree::JwtClaim { claim_name, claim_value } => vec![Key::Claim(claim_name, claim_value)],
+        SubjectTree::Identity { subject_values } => {
+            subject_values.iter().map(|id| Key::Identity(id.normal())).collect()
+        }
         SubjectTree::None => Vec::new(),
         SubjectTree::Or(children) => {
             let mut keys = Vec::new();

@@ -25,10 +25,7 @@ pub(crate) struct Members<'a>(pub &'a Map<String, Value>);
 
 impl<'a> Members<'a> {
     pub fn of(value: &'a Value, member: &'static str) -> Result<Self, Wrong> {
-        value.as_object().map(Self).ok_or(Wrong {
-            member,
-            expected: "an object",
-        })
+        value.as_object().map(Self).ok_or(Wrong { member, expected: "an object" })
     }
 
     pub fn value(&self, member: &str) -> Option<&'a Value> {
@@ -48,9 +45,7 @@ impl<'a> Members<'a> {
     }
 
     pub fn values(&self, member: &'static str) -> Result<Option<&'a [Value]>, Wrong> {
-        self.typed(member, "an array", |value| {
-            value.as_array().map(Vec::as_slice)
-        })
+        self.typed(member, "an array", |value| value.as_array().map(Vec::as_slice))
     }
 
     /// An array of strings as the set it means: without repetitions, in the order sent.
@@ -58,21 +53,14 @@ impl<'a> Members<'a> {
         let all = |value: &'a Value| {
             let mut seen = std::collections::HashSet::new();
             let texts: Option<Vec<&str>> = value.as_array()?.iter().map(Value::as_str).collect();
-            Some(
-                texts?
-                    .into_iter()
-                    .filter(|text| seen.insert(*text))
-                    .map(str::to_owned)
-                    .collect(),
-            )
+            Some(texts?.into_iter().filter(|text| seen.insert(*text)).map(str::to_owned).collect())
         };
         self.typed(member, "an array of strings", all)
     }
 
     /// The `type` of a subject, condition or response attribute.
     pub fn kind(&self, what: &'static str) -> Result<&'a str, Error> {
-        self.text("type")?
-            .ok_or_else(|| Error::json(format!("Member 'type' of a {what} is missing")))
+        self.text("type")?.ok_or_else(|| Error::json(format!("Member 'type' of a {what} is missing")))
     }
 
     pub fn unknown_kind(&self, what: &'static str, kind: &str) -> Error {
@@ -89,10 +77,7 @@ impl<'a> Members<'a> {
     pub fn only(&self, allowed: &[&[&str]]) -> Result<(), Error> {
         match self.stranger(allowed) {
             None => Ok(()),
-            Some(name) => Err(Error::json(format!(
-                "Unrecognized member '{}'",
-                excerpt(name)
-            ))),
+            Some(name) => Err(Error::json(format!("Unrecognized member '{}'", excerpt(name)))),
         }
     }
 
@@ -102,8 +87,6 @@ impl<'a> Members<'a> {
         expected: &'static str,
         read: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, Wrong> {
-        self.value(member)
-            .map(|value| read(value).ok_or(Wrong { member, expected }))
-            .transpose()
+        self.value(member).map(|value| read(value).ok_or(Wrong { member, expected })).transpose()
     }
 }

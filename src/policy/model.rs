@@ -24,9 +24,7 @@ mod policy;
 mod policy_set;
 mod resource_type;
 
-pub use policy::{
-    AttributeSource, Policy, PolicyContext, PolicyDraft, PolicyName, ResourceAttribute,
-};
+pub use policy::{AttributeSource, Policy, PolicyContext, PolicyDraft, PolicyName, ResourceAttribute};
 pub use policy_set::{Comparator, PolicySet};
 pub use resource_type::ResourceType;
 
@@ -49,21 +47,12 @@ pub struct Audit {
 impl Audit {
     /// Of an object that `by` creates at `at` (epoch milliseconds).
     pub fn created(by: &str, at: i64) -> Self {
-        Self {
-            created_by: by.to_owned(),
-            creation_date: at,
-            last_modified_by: by.to_owned(),
-            last_modified_date: at,
-        }
+        Self { created_by: by.to_owned(), creation_date: at, last_modified_by: by.to_owned(), last_modified_date: at }
     }
 
     /// Of the same object after `by` changes it at `at`.
     pub fn modified(&self, by: &str, at: i64) -> Self {
-        Self {
-            last_modified_by: by.to_owned(),
-            last_modified_date: at,
-            ..self.clone()
-        }
+        Self { last_modified_by: by.to_owned(), last_modified_date: at, ..self.clone() }
     }
 
     /// `_rev` and `ETag` of policies and policy sets (§2.1.5).
@@ -89,18 +78,13 @@ const MAX_ENTRIES: usize = 10_000;
 /// An `actions` or `actionValues` member: booleans, or numbers of which only 0 is false (§2.4.1).
 /// `None` if it is anything else.
 fn actions(value: &Value) -> Option<Actions> {
-    let entries = value
-        .as_object()
-        .filter(|entries| entries.len() <= MAX_ENTRIES)?;
+    let entries = value.as_object().filter(|entries| entries.len() <= MAX_ENTRIES)?;
     let truth = |value: &Value| match value {
         Value::Bool(value) => Some(*value),
         Value::Number(number) => Some(number.as_f64() != Some(0.0)),
         _ => None,
     };
-    entries
-        .iter()
-        .map(|(name, value)| Some((name.clone(), truth(value)?)))
-        .collect()
+    entries.iter().map(|(name, value)| Some((name.clone(), truth(value)?))).collect()
 }
 
 /// The two dates as integers, as resource types and policy sets print and store them.

@@ -50,9 +50,7 @@ impl From<NotCanonical> for Error {
             NotCanonical::InvalidPort(port) => Error::InvalidPort(super::error::excerpt(&port)),
             NotCanonical::MixedWildcardsInUrl => Error::InvalidPort("{0}".into()),
             NotCanonical::MixedWildcards => Error::MixedWildcards,
-            NotCanonical::TooLong | NotCanonical::TooManyWildcards => {
-                Error::invalid_value("resources")
-            }
+            NotCanonical::TooLong | NotCanonical::TooManyWildcards => Error::invalid_value("resources"),
         }
     }
 }
@@ -68,10 +66,7 @@ impl Resource {
     /// Canonicalises what the request sent.
     pub fn parse(sent: &str) -> Result<Self, NotCanonical> {
         let canonical = canonical(sent)?;
-        Ok(Self {
-            folded: fold(&canonical),
-            canonical,
-        })
+        Ok(Self { folded: fold(&canonical), canonical })
     }
 
     /// The canonical form, in the request's letter case (what conditions get to see).
@@ -104,10 +99,7 @@ impl Pattern {
         if canonical.bytes().filter(|byte| *byte == b'*').count() > MAX_WILDCARDS {
             return Err(NotCanonical::TooManyWildcards);
         }
-        Ok(Self {
-            folded: fold(&canonical),
-            canonical,
-        })
+        Ok(Self { folded: fold(&canonical), canonical })
     }
 
     /// The canonical form: what is stored and read back.
@@ -140,9 +132,7 @@ impl Pattern {
         let plain = !name.is_empty()
             && !matches!(name, "." | "..")
             && !name.contains(|c: char| "*/?#&=:$".contains(c) || c.is_control());
-        plain
-            .then(|| Pattern::parse(&self.canonical.replace(SELF, name)).ok())
-            .flatten()
+        plain.then(|| Pattern::parse(&self.canonical.replace(SELF, name)).ok()).flatten()
     }
 
     /// Whether the pattern depends on who asks.
@@ -205,15 +195,10 @@ pub fn canonical(sent: &str) -> Result<String, NotCanonical> {
 /// §5.2 case a. `scheme` is `http` or `https`, perhaps with stars behind it.
 fn canonical_http(scheme: &str, rest: &str) -> Result<String, NotCanonical> {
     let rest = rest.trim_start_matches('/');
-    let (authority, remainder) = if rest.contains('/') {
-        cut(rest, '/')
-    } else {
-        cut(rest, '?')
-    };
+    let (authority, remainder) = if rest.contains('/') { cut(rest, '/') } else { cut(rest, '?') };
     let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
     let digits = port.replace('*', "");
-    let is_number =
-        || digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<i32>().is_ok();
+    let is_number = || digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<i32>().is_ok();
     if !digits.is_empty() && !is_number() {
         return Err(NotCanonical::InvalidPort(port.to_owned()));
     }
@@ -272,10 +257,7 @@ fn sorted_query(query: &str) -> Cow<'_, str> {
     let Some(parameters) = query.strip_prefix('?').filter(|query| query.contains('&')) else {
         return Cow::Borrowed(query);
     };
-    let mut parameters: Vec<&str> = parameters
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-        .collect();
+    let mut parameters: Vec<&str> = parameters.split('&').filter(|parameter| !parameter.is_empty()).collect();
     parameters.sort_by_key(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         (name == "*", name, value)
@@ -291,9 +273,7 @@ fn fold(text: &str) -> String {
 
 /// Splits before the first `delimiter`; the second half keeps it, or is empty.
 fn cut(text: &str, delimiter: char) -> (&str, &str) {
-    text.find(delimiter)
-        .and_then(|at| text.split_at_checked(at))
-        .unwrap_or((text, ""))
+    text.find(delimiter).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
 }
 
 // ---------------------------------------------------------------------------------------------------
@@ -310,9 +290,7 @@ fn anchored(pattern: &str, resource: &str) -> bool {
     let clear = |gap: &str| !gap.bytes().any(ends_a_wildcard);
     glob(pattern, "*", resource, clear)
         || pattern.ends_with('*')
-            && resource
-                .strip_suffix(['?', '#'])
-                .is_some_and(|resource| glob(pattern, "*", resource, clear))
+            && resource.strip_suffix(['?', '#']).is_some_and(|resource| glob(pattern, "*", resource, clear))
 }
 
 /// Whether `text` is the pieces of `pattern` between the wildcards, in order, with gaps that `may_span`.
@@ -411,9 +389,7 @@ fn after_literal(from: &[bool], text: &[u8], literal: &[u8]) -> Vec<bool> {
 fn gate_passes(pattern: &str, resource: &str) -> bool {
     match (host(pattern).map(gate), host(resource)) {
         (None, None) => true,
-        (Some(gate), Some(host)) => {
-            gate.is_empty() || gate == host || gate.starts_with('.') && host.ends_with(gate)
-        }
+        (Some(gate), Some(host)) => gate.is_empty() || gate == host || gate.starts_with('.') && host.ends_with(gate),
         _ => false,
     }
 }
@@ -457,8 +433,7 @@ impl Fit {
 
 /// `cmpUrl` of §5.3.
 fn compare_url(request: &str, pattern: &str) -> Fit {
-    let (Some((request_scheme, r)), Some((pattern_scheme, p))) =
-        (request.split_once("://"), pattern.split_once("://"))
+    let (Some((request_scheme, r)), Some((pattern_scheme, p))) = (request.split_once("://"), pattern.split_once("://"))
     else {
         return compare(request, pattern);
     };
@@ -483,24 +458,15 @@ fn compare_url(request: &str, pattern: &str) -> Fit {
         return Fit::No;
     }
     let rest = match (r_rest.split_once('?'), p_rest.split_once('?')) {
-        (Some((r_path, r_query)), Some((p_path, p_query))) => {
-            compare(r_path, p_path).and(compare(r_query, p_query))
-        }
+        (Some((r_path, r_query)), Some((p_path, p_query))) => compare(r_path, p_path).and(compare(r_query, p_query)),
         (Some(_), None) => Fit::No,
         (None, _) => compare(r_rest, p_rest),
     };
-    scheme
-        .and(compare(r_host, p_host))
-        .and(compare(r_port, p_port))
-        .and(rest)
+    scheme.and(compare(r_host, p_host)).and(compare(r_port, p_port)).and(rest)
 }
 
 fn with_slash(text: &str) -> Cow<'_, str> {
-    if text.contains('/') {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(format!("{text}/"))
-    }
+    if text.contains('/') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}/")) }
 }
 
 /// `cmp` of §5.3.
@@ -509,11 +475,7 @@ fn compare(request: &str, pattern: &str) -> Fit {
     if pattern.contains(LEVEL) {
         compare_tokens(request, pattern)
     } else if !pattern.contains('*') {
-        if request == pattern {
-            Fit::Exact
-        } else {
-            Fit::No
-        }
+        if request == pattern { Fit::Exact } else { Fit::No }
     } else if glob(pattern, "*", request, |_| true) {
         Fit::Wild
     } else {

@@ -109,35 +109,23 @@ pub type Profile = std::collections::BTreeMap<String, Vec<String>>;
 impl Subject {
     /// A subject known by a session only.
     pub fn session(user: UniversalId, groups: Vec<UniversalId>) -> Self {
-        Self {
-            session: Some(Session { user, groups }),
-            ..Self::default()
-        }
+        Self { session: Some(Session { user, groups }), ..Self::default() }
     }
 
     /// A subject known by claims only.
     pub fn claims(claims: Claims) -> Self {
-        Self {
-            claims: Some(claims),
-            ..Self::default()
-        }
+        Self { claims: Some(claims), ..Self::default() }
     }
 
     /// What `$SELF` stands for: the name of each principal, which of a DN is the value of its first
     /// component (§6.2).
     pub(crate) fn principal_names(&self) -> impl Iterator<Item = &str> {
         let user = self.session.as_ref().map(|session| session.user.as_str());
-        let sub = self
-            .claims
-            .as_ref()
-            .and_then(|claims| claims.get("sub"))
-            .and_then(Value::as_str);
-        user.into_iter()
-            .chain(sub)
-            .map(|name| match name.split_once('=') {
-                Some((_, value)) => value.split(',').next().unwrap_or_default().trim(),
-                None => name,
-            })
+        let sub = self.claims.as_ref().and_then(|claims| claims.get("sub")).and_then(Value::as_str);
+        user.into_iter().chain(sub).map(|name| match name.split_once('=') {
+            Some((_, value)) => value.split(',').next().unwrap_or_default().trim(),
+            None => name,
+        })
     }
 }
 
@@ -188,9 +176,7 @@ impl SubjectTree {
 
     fn parse_at(value: &Value, depth: usize) -> Result<Self, Error> {
         if depth == MAX_DEPTH {
-            return Err(Error::json(format!(
-                "Subjects are nested deeper than {MAX_DEPTH} levels"
-            )));
+            return Err(Error::json(format!("Subjects are nested deeper than {MAX_DEPTH} levels")));
         }
         let members = Members::of(value, "subject")?;
         // From ancient exports: accepted on every type, and dropped (§3.5).
@@ -208,22 +194,13 @@ impl SubjectTree {
                 only(&["subjectValues"])?;
                 let values = members.texts("subjectValues")?.unwrap_or_default();
                 within_limit("subjectValues", values.len())?;
-                Self::Identity {
-                    subject_values: values.into_iter().map(UniversalId::new).collect(),
-                }
+                Self::Identity { subject_values: values.into_iter().map(UniversalId::new).collect() }
             }
             "JwtClaim" => {
                 only(&["claimName", "claimValue"])?;
-                let member = |name: &'static str| {
-                    members
-                        .text(name)?
-                        .map(str::to_owned)
-                        .ok_or(Error::PropertyMissing(name))
-                };
-                Self::JwtClaim {
-                    claim_name: member("claimName")?,
-                    claim_value: member("claimValue")?,
-                }
+                let member =
+                    |name: &'static str| members.text(name)?.map(str::to_owned).ok_or(Error::PropertyMissing(name));
+                Self::JwtClaim { claim_name: member("claimName")?, claim_value: member("claimValue")? }
             }
             "AND" => {
                 only(&["subjects"])?;
@@ -259,21 +236,14 @@ impl SubjectTree {
                 let values: Vec<_> = subject_values.iter().map(UniversalId::as_str).collect();
                 json!({"type": "Identity", "subjectValues": values})
             }
-            Self::JwtClaim {
-                claim_name,
-                claim_value,
-            } => {
+            Self::JwtClaim { claim_name, claim_value } => {
                 json!({"type": "JwtClaim", "claimName": claim_name, "claimValue": claim_value})
             }
             Self::And(children) => json!({"type": "AND", "subjects": all(children)}),
             Self::Or(children) => json!({"type": "OR", "subjects": all(children)}),
             Self::Not(child) => json!({"type": "NOT", "subject": child.to_json()}),
             Self::None => json!({"type": "NONE"}),
-            Self::Policy {
-                name,
-                class_name,
-                values,
-            } => {
+            Self::Policy { name, class_name, values } => {
                 json!({"type": "Policy", "name": name, "className": class_name, "values": values})
             }
         }
@@ -287,21 +257,11 @@ impl SubjectTree {
     pub fn is_satisfied(&self, subject: &Subject) -> Result<bool, Fault> {
         match self {
             Self::AuthenticatedUsers => Ok(subject.session.is_some()),
-            Self::Identity { subject_values } => {
-                Ok(subject.session.as_ref().is_some_and(|session| {
-                    subject_values
-                        .iter()
-                        .any(|id| *id == session.user || session.groups.contains(id))
-                }))
-            }
-            Self::JwtClaim {
-                claim_name,
-                claim_value,
-            } => {
-                let claim = subject
-                    .claims
-                    .as_ref()
-                    .and_then(|claims| claims.get(claim_name));
+            Self::Identity { subject_values } => Ok(subject.session.as_ref().is_some_and(|session| {
+                subject_values.iter().any(|id| *id == session.user || session.groups.contains(id))
+            })),
+            Self::JwtClaim { claim_name, claim_value } => {
+                let claim = subject.claims.as_ref().and_then(|claims| claims.get(claim_name));
                 Ok(claim_texts(claim_name, claim)?.contains(&claim_value.as_str()))
             }
             Self::And(children) => {
@@ -345,27 +305,17 @@ fn children(members: &Members<'_>, depth: usize) -> Result<Vec<SubjectTree>, Err
         return Err(Error::LogicalSubjectEmpty);
     }
     within_limit("subjects", children.len())?;
-    children
-        .iter()
-        .map(|child| SubjectTree::parse_at(child, depth + 1))
-        .collect()
+    children.iter().map(|child| SubjectTree::parse_at(child, depth + 1)).collect()
 }
 
 /// The child of `NOT`: `subject`, or in an older representation the one element of `subjects`.
 fn only_child(members: &Members<'_>, depth: usize) -> Result<SubjectTree, Error> {
-    let child = match (
-        members.value("subject"),
-        members.values("subjects")?.unwrap_or_default(),
-    ) {
+    let child = match (members.value("subject"), members.values("subjects")?.unwrap_or_default()) {
         (Some(child), []) => child,
         (None, [child]) => child,
         (None, []) => return Err(Error::LogicalSubjectEmpty),
         _ => {
-            return Err(Wrong {
-                member: "subject",
-                expected: "one subject",
-            }
-            .into());
+            return Err(Wrong { member: "subject", expected: "one subject" }.into());
         }
     };
     SubjectTree::parse_at(child, depth + 1)
@@ -375,9 +325,7 @@ fn within_limit(member: &'static str, length: usize) -> Result<(), Error> {
     if length <= MAX_CHILDREN {
         return Ok(());
     }
-    Err(Error::json(format!(
-        "Member '{member}' has more than {MAX_CHILDREN} elements"
-    )))
+    Err(Error::json(format!("Member '{member}' has more than {MAX_CHILDREN} elements")))
 }
 
 #[cfg(test)]
@@ -401,31 +349,17 @@ mod tests {
     fn mona() -> Subject {
         Subject::session(
             UniversalId::new("id=mona,ou=user,o=alpha,ou=services,ou=am-config"),
-            vec![UniversalId::new(
-                "id=pickers,ou=group,o=alpha,ou=services,ou=am-config",
-            )],
+            vec![UniversalId::new("id=pickers,ou=group,o=alpha,ou=services,ou=am-config")],
         )
     }
 
     #[test]
     fn universal_ids_compare_as_names_not_as_text() {
         let id = UniversalId::new("id=mona,ou=user,o=alpha,ou=services,ou=am-config");
-        assert_eq!(
-            id,
-            UniversalId::new("ID = Mona , OU= user,o=alpha, ou=services,ou=am-config ")
-        );
-        assert_ne!(
-            id,
-            UniversalId::new("id=mona,ou=agent,o=alpha,ou=services,ou=am-config")
-        );
-        assert_ne!(
-            UniversalId::new("id=a b,ou=user"),
-            UniversalId::new("id=ab,ou=user")
-        );
-        assert_ne!(
-            UniversalId::new(r"id=a\, b,ou=user"),
-            UniversalId::new(r"id=a\,b,ou=user")
-        );
+        assert_eq!(id, UniversalId::new("ID = Mona , OU= user,o=alpha, ou=services,ou=am-config "));
+        assert_ne!(id, UniversalId::new("id=mona,ou=agent,o=alpha,ou=services,ou=am-config"));
+        assert_ne!(UniversalId::new("id=a b,ou=user"), UniversalId::new("id=ab,ou=user"));
+        assert_ne!(UniversalId::new(r"id=a\, b,ou=user"), UniversalId::new(r"id=a\,b,ou=user"));
     }
 
     #[test]
@@ -433,14 +367,11 @@ mod tests {
         let authenticated = tree(json!({"type": "AuthenticatedUsers"}));
         let identity = tree(json!({"type": "Identity", "subjectValues":
             ["id=PICKERS, ou=group, o=alpha, ou=services, ou=am-config"]}));
-        let claim =
-            tree(json!({"type": "JwtClaim", "claimName": "subject", "claimValue": "storefront"}));
+        let claim = tree(json!({"type": "JwtClaim", "claimName": "subject", "claimValue": "storefront"}));
 
         // A `sub` like a universal id makes no session (§3.1).
-        let by_claims = claims(
-            json!({"sub": "id=mona,ou=user,o=alpha,ou=services,ou=am-config",
-            "subject": "storefront"}),
-        );
+        let by_claims = claims(json!({"sub": "id=mona,ou=user,o=alpha,ou=services,ou=am-config",
+            "subject": "storefront"}));
         assert_eq!(authenticated.is_satisfied(&by_claims), Ok(false));
         assert_eq!(identity.is_satisfied(&by_claims), Ok(false));
         assert_eq!(claim.is_satisfied(&by_claims), Ok(true));
@@ -449,8 +380,7 @@ mod tests {
         assert_eq!(identity.is_satisfied(&mona()), Ok(true));
         assert_eq!(claim.is_satisfied(&mona()), Ok(false));
 
-        let other =
-            tree(json!({"type": "Identity", "subjectValues": ["id=paul,ou=user,ou=am-config"]}));
+        let other = tree(json!({"type": "Identity", "subjectValues": ["id=paul,ou=user,ou=am-config"]}));
         assert_eq!(other.is_satisfied(&mona()), Ok(false));
         let nobody = tree(json!({"type": "Identity"}));
         assert_eq!(nobody.is_satisfied(&mona()), Ok(false));
@@ -473,19 +403,12 @@ mod tests {
             (json!(true), fault.clone()),
             (json!({"a": "a"}), fault.clone()),
         ] {
-            assert_eq!(
-                a.is_satisfied(&claims(json!({"scope": claim}))),
-                expected,
-                "{claim}"
-            );
+            assert_eq!(a.is_satisfied(&claims(json!({"scope": claim}))), expected, "{claim}");
         }
         assert_eq!(a.is_satisfied(&claims(json!({}))), Ok(false));
         // A direct member only: no paths.
         let path = tree(json!({"type": "JwtClaim", "claimName": "a.b", "claimValue": "c"}));
-        assert_eq!(
-            path.is_satisfied(&claims(json!({"a": {"b": "c"}}))),
-            Ok(false)
-        );
+        assert_eq!(path.is_satisfied(&claims(json!({"a": {"b": "c"}}))), Ok(false));
         assert_eq!(path.is_satisfied(&claims(json!({"a.b": "c"}))), Ok(true));
     }
 
@@ -515,21 +438,9 @@ mod tests {
             ("fault", "fault", "fault", "fault", "fault"),
         ] {
             let pair = json!([value(a), value(b)]);
-            assert_eq!(
-                says(json!({"type": "AND", "subjects": pair})),
-                and,
-                "{a} AND {b}"
-            );
-            assert_eq!(
-                says(json!({"type": "OR", "subjects": pair})),
-                or,
-                "{a} OR {b}"
-            );
-            assert_eq!(
-                says(json!({"type": "NOT", "subject": value(a)})),
-                not,
-                "NOT {a}"
-            );
+            assert_eq!(says(json!({"type": "AND", "subjects": pair})), and, "{a} AND {b}");
+            assert_eq!(says(json!({"type": "OR", "subjects": pair})), or, "{a} OR {b}");
+            assert_eq!(says(json!({"type": "NOT", "subject": value(a)})), not, "NOT {a}");
         }
     }
 
@@ -537,10 +448,7 @@ mod tests {
     fn a_legacy_subject_grants_to_nobody_even_when_negated() {
         let legacy = json!({"type": "Policy", "name": "old", "className": "com.example.Old",
             "values": ["x"]});
-        assert_eq!(
-            tree(legacy.clone()).is_satisfied(&mona()),
-            Err(Fault::LegacySubject)
-        );
+        assert_eq!(tree(legacy.clone()).is_satisfied(&mona()), Err(Fault::LegacySubject));
         let negated = tree(json!({"type": "NOT", "subject": legacy}));
         assert_eq!(negated.is_satisfied(&mona()), Err(Fault::LegacySubject));
     }
@@ -567,29 +475,18 @@ mod tests {
         }
         // Older spellings are understood and written anew.
         let old = json!({"type": "NOT", "subjectName": "x", "subjects": [{"type": "NONE"}]});
-        assert_eq!(
-            tree(old).to_json(),
-            json!({"type": "NOT", "subject": {"type": "NONE"}})
-        );
+        assert_eq!(tree(old).to_json(), json!({"type": "NOT", "subject": {"type": "NONE"}}));
     }
 
     #[test]
     fn what_is_not_a_subject_is_refused() {
-        assert_eq!(
-            refused(json!({"type": "Foo"})),
-            "JSON string is invalid. Unknown subject type 'Foo'."
-        );
+        assert_eq!(refused(json!({"type": "Foo"})), "JSON string is invalid. Unknown subject type 'Foo'.");
         assert!(refused(json!({})).contains("type"));
         assert!(refused(json!({"type": 1})).contains("type"));
         assert!(refused(json!("NONE")).starts_with("JSON string is invalid. "));
         assert!(refused(json!({"type": "NONE", "colour": 1})).contains("'colour'"));
-        assert!(
-            refused(json!({"type": "Identity", "subjectValues": "x"})).contains("'subjectValues'")
-        );
-        assert!(
-            refused(json!({"type": "JwtClaim", "claimName": "a", "claimValue": 1}))
-                .contains("'claimValue'")
-        );
+        assert!(refused(json!({"type": "Identity", "subjectValues": "x"})).contains("'subjectValues'"));
+        assert!(refused(json!({"type": "JwtClaim", "claimName": "a", "claimValue": 1})).contains("'claimValue'"));
         assert_eq!(
             refused(json!({"type": "JwtClaim", "claimName": "a"})),
             "Property value 'claimValue' should be defined."
@@ -610,12 +507,8 @@ mod tests {
 
     #[test]
     fn nesting_is_bounded() {
-        let nested = |depth| {
-            (1..depth).fold(
-                json!({"type": "NONE"}),
-                |child, _| json!({"type": "NOT", "subject": child}),
-            )
-        };
+        let nested =
+            |depth| (1..depth).fold(json!({"type": "NONE"}), |child, _| json!({"type": "NOT", "subject": child}));
         assert!(SubjectTree::parse(&nested(MAX_DEPTH)).is_ok());
         assert!(refused(nested(MAX_DEPTH + 1)).contains("nested"));
     }

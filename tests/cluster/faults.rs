@@ -32,7 +32,11 @@ async fn every_node_issues_introspects_and_revokes() {
         let revoker = (issuer + 1) % 3;
         assert_eq!(cluster.revoke(revoker, "svc", &token).await, Ok(()));
         for asked in 0..3 {
-            assert_eq!(cluster.is_active(asked, "svc", &token).await, Ok(false), "revoked at {revoker}, asked at {asked}");
+            assert_eq!(
+                cluster.is_active(asked, "svc", &token).await,
+                Ok(false),
+                "revoked at {revoker}, asked at {asked}"
+            );
         }
     }
 }
@@ -94,7 +98,11 @@ async fn the_leader_is_paused() {
     cluster.nodes[leader].signal("CONT");
     // The very first answers after the pause count: refused or inactive, never active.
     for _ in 0..50 {
-        assert_ne!(cluster.is_active(leader, "svc", &token).await, Ok(true), "a stale node told a revoked token active");
+        assert_ne!(
+            cluster.is_active(leader, "svc", &token).await,
+            Ok(true),
+            "a stale node told a revoked token active"
+        );
     }
     cluster.ready(leader).await;
     assert_eq!(cluster.is_active(leader, "svc", &token).await, Ok(false));
@@ -119,7 +127,8 @@ async fn all_nodes_die_at_once() {
         .map(|n| {
             let (client, url) = (cluster.client.clone(), cluster.url(n % 3, "/oauth2/access_token"));
             actix_web::rt::spawn(async move {
-                let fields = [("grant_type", "client_credentials"), ("client_id", "svc"), ("client_secret", "client-secret")];
+                let fields =
+                    [("grant_type", "client_credentials"), ("client_id", "svc"), ("client_secret", "client-secret")];
                 let mut acknowledged = Vec::new();
                 while let Ok(answer) = client.post(&url).form(&fields).send().await {
                     if let Ok(body) = answer.json::<serde_json::Value>().await
@@ -182,7 +191,8 @@ struct SmallDisk(tempfile::TempDir);
 impl SmallDisk {
     fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().ok()?;
-        let mount = |path: &Path| Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(path).status();
+        let mount =
+            |path: &Path| Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(path).status();
         mount(dir.path()).is_ok_and(|status| status.success()).then_some(Self(dir))
     }
 }

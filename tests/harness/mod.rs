@@ -247,7 +247,6 @@ impl Cluster {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-
 }
 
 impl Outside {
@@ -322,7 +321,9 @@ impl Outside {
     pub async fn issue(&self, n: usize, id: &str) -> Result<String, String> {
         let fields = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", "client-secret")];
         match self.form(n, "/oauth2/access_token", &fields).await {
-            Ok((StatusCode::OK, body)) => body["access_token"].as_str().map(str::to_owned).ok_or_else(|| body.to_string()),
+            Ok((StatusCode::OK, body)) => {
+                body["access_token"].as_str().map(str::to_owned).ok_or_else(|| body.to_string())
+            }
             Ok((status, body)) => Err(format!("{status} {body}")),
             Err(error) => Err(error.to_string()),
         }

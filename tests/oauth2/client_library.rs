@@ -69,10 +69,14 @@ async fn discovery_code_with_pkce_introspection_revocation() {
     let issuer = IssuerUrl::new(cluster.url(0, "/oauth2")).expect("a URL");
     let metadata = Metadata::discover_async(issuer, &send).await.expect("discovery");
     let more = metadata.additional_metadata().clone();
-    let client = CoreClient::from_provider_metadata(metadata, ClientId::new("app".into()), Some(ClientSecret::new("client-secret".into())))
-        .set_redirect_uri(RedirectUrl::new(redirect.into()).expect("a URL"))
-        .set_introspection_url(IntrospectionUrl::new(more.introspection_endpoint).expect("a URL"))
-        .set_revocation_url(RevocationUrl::new(more.revocation_endpoint).expect("a URL"));
+    let client = CoreClient::from_provider_metadata(
+        metadata,
+        ClientId::new("app".into()),
+        Some(ClientSecret::new("client-secret".into())),
+    )
+    .set_redirect_uri(RedirectUrl::new(redirect.into()).expect("a URL"))
+    .set_introspection_url(IntrospectionUrl::new(more.introspection_endpoint).expect("a URL"))
+    .set_revocation_url(RevocationUrl::new(more.revocation_endpoint).expect("a URL"));
 
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let (url, state, nonce) = client
@@ -90,7 +94,8 @@ async fn discovery_code_with_pkce_introspection_revocation() {
     assert_eq!(answer.status(), 302, "consent is implied");
     let location = answer.headers()["location"].to_str().expect("text");
     let location = reqwest::Url::parse(location).expect("a URL");
-    let parameter = |name: &str| location.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let parameter =
+        |name: &str| location.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     assert_eq!(parameter("state").as_ref(), Some(state.secret()));
     let code = AuthorizationCode::new(parameter("code").expect("a code"));
 
@@ -102,10 +107,11 @@ async fn discovery_code_with_pkce_introspection_revocation() {
         .await
         .expect("tokens");
     let id_token = tokens.id_token().expect("an ID token");
-    let claims = id_token.claims(&client.id_token_verifier(), &nonce).expect("it verifies");
+    let verifier = client.id_token_verifier();
+    let claims = id_token.claims(&verifier, &nonce).expect("it verifies");
     assert_eq!(claims.subject().as_str(), "demo");
     if let Some(expected) = claims.access_token_hash() {
-        let (alg, key) = (id_token.signing_alg().expect("signed"), id_token.signing_key(&client.id_token_verifier()).expect("a key"));
+        let (alg, key) = (id_token.signing_alg().expect("signed"), id_token.signing_key(&verifier).expect("a key"));
         let actual = AccessTokenHash::from_token(tokens.access_token(), alg, key).expect("hashes");
         assert_eq!(&actual, expected);
     }

@@ -54,15 +54,22 @@ async fn set_up(cluster: &Cluster, user: &str) {
 }
 
 async fn token(cluster: &Cluster, node: usize, scope: &str) -> Value {
-    let fields = [("scope", scope), ("grant_type", "client_credentials"), ("client_id", CONSUMER), ("client_secret", "client-secret")];
-    let (status, body) = cluster.form(node, &format!("/oauth2/realms/{ALPHA}/access_token"), &fields).await.expect("an answer");
+    let fields = [
+        ("scope", scope),
+        ("grant_type", "client_credentials"),
+        ("client_id", CONSUMER),
+        ("client_secret", "client-secret"),
+    ];
+    let (status, body) =
+        cluster.form(node, &format!("/oauth2/realms/{ALPHA}/access_token"), &fields).await.expect("an answer");
     assert_eq!(status, StatusCode::OK, "{body}");
     body
 }
 
 async fn introspect(cluster: &Cluster, node: usize, client: &str, token: &str) -> Value {
     let fields = [("token", token), ("client_id", client), ("client_secret", "client-secret")];
-    let (status, body) = cluster.form(node, &format!("/oauth2/realms/{ALPHA}/introspect"), &fields).await.expect("an answer");
+    let (status, body) =
+        cluster.form(node, &format!("/oauth2/realms/{ALPHA}/introspect"), &fields).await.expect("an answer");
     assert_eq!(status, StatusCode::OK, "{body}");
     body
 }
@@ -92,7 +99,10 @@ async fn client_credentials_with_an_audience_scope() {
         assert_eq!(shown[member], value, "{member} in {shown}");
     }
     assert!(shown["iss"].as_str().is_some_and(|iss| iss.ends_with("/am/oauth2/realms/root/realms/alpha")), "{shown}");
-    assert!(shown["exp"].is_u64() && shown["authGrantId"].is_string() && shown["auditTrackingId"].is_string(), "{shown}");
+    assert!(
+        shown["exp"].is_u64() && shown["authGrantId"].is_string() && shown["auditTrackingId"].is_string(),
+        "{shown}"
+    );
     // An opaque token belongs to the client it was issued to.
     assert_eq!(introspect(&cluster, 2, PROVIDER, &text).await, json!({ "active": false }));
     // Nothing is granted that no policy grants; only the first audience counts.
@@ -117,7 +127,11 @@ async fn authorization_code_with_the_user_as_subject() {
     cluster.administer(0, &admin, Method::PUT, &path, service).await;
 
     let answer = cluster
-        .request(0, Method::POST, &format!("/json/realms/{ALPHA}/authenticate?authIndexType=service&authIndexValue=PasswordGrant"))
+        .request(
+            0,
+            Method::POST,
+            &format!("/json/realms/{ALPHA}/authenticate?authIndexType=service&authIndexValue=PasswordGrant"),
+        )
         .header("X-OpenAM-Username", user)
         .header("X-OpenAM-Password", "Passw0rd!")
         .header("Content-Type", "application/json")

@@ -56,20 +56,9 @@ fn claims(json: Value) -> Subject {
     Subject::claims(json.as_object().cloned().unwrap())
 }
 
-fn ask(
-    index: &PolicySetIndex,
-    subject: &Subject,
-    resources: &[&str],
-) -> Result<Vec<Decision>, Error> {
+fn ask(index: &PolicySetIndex, subject: &Subject, resources: &[&str]) -> Result<Vec<Decision>, Error> {
     let resources: Vec<String> = resources.iter().map(|sent| sent.to_string()).collect();
-    decide(
-        index,
-        &Request {
-            resources: &resources,
-            subject,
-            environment: &Environment::new(),
-        },
-    )
+    decide(index, &Request { resources: &resources, subject, environment: &Environment::new() })
 }
 
 /// The actions of one resource, for nobody in particular.
@@ -89,21 +78,11 @@ fn an_api_grants_scopes_to_the_consumers_it_names() {
     let granted = |subject: &Subject| {
         let resources = audience.resources();
         let environment = Environment::new();
-        let request = Request {
-            resources: &resources,
-            subject,
-            environment: &environment,
-        };
+        let request = Request { resources: &resources, subject, environment: &environment };
         audience.granted(&decide(&index, &request).unwrap())
     };
-    assert_eq!(
-        granted(&claims(json!({"sub": "x", "subject": "c1"}))),
-        ["r"]
-    );
-    assert_eq!(
-        granted(&claims(json!({"sub": "x", "subject": ["c0", "user-7"]}))),
-        ["r"]
-    );
+    assert_eq!(granted(&claims(json!({"sub": "x", "subject": "c1"}))), ["r"]);
+    assert_eq!(granted(&claims(json!({"sub": "x", "subject": ["c0", "user-7"]}))), ["r"]);
     assert!(granted(&claims(json!({"sub": "c1", "subject": "c2"}))).is_empty());
     assert!(granted(&Subject::session(UniversalId::new("id=c1,ou=user"), vec![])).is_empty());
 }
@@ -112,12 +91,7 @@ fn an_api_grants_scopes_to_the_consumers_it_names() {
 fn rows_are_those_of_the_wire() {
     let index = set(&[json!({"resourceAttributes":
         [{"type": "Static", "propertyName": "tier", "propertyValues": ["gold"]}]})]);
-    let rows = ask(
-        &index,
-        &Subject::default(),
-        &["api://W//r", "api://w/z", "api://W//r"],
-    )
-    .unwrap();
+    let rows = ask(&index, &Subject::default(), &["api://W//r", "api://w/z", "api://W//r"]).unwrap();
     let rows: Vec<_> = rows.iter().map(|row| row.to_json(true)).collect();
     assert_eq!(
         json!(rows),
@@ -137,14 +111,8 @@ fn a_request_with_a_bad_resource_is_refused_as_a_whole() {
     let index = set(&[]);
     let told = |resources: &[&str]| ask(&index, &Subject::default(), resources).unwrap_err();
     assert_eq!(told(&[]).message(), "Invalid value resources");
-    assert_eq!(
-        told(&["api://w/r", "http://h:80x/"]).message(),
-        "Invalid port 80x"
-    );
-    assert_eq!(
-        told(&["api://w/*/-*-"]).message(),
-        "Same rule cannot have both types of wildcards."
-    );
+    assert_eq!(told(&["api://w/r", "http://h:80x/"]).message(), "Invalid port 80x");
+    assert_eq!(told(&["api://w/*/-*-"]).message(), "Same rule cannot have both types of wildcards.");
     assert_eq!(told(&vec!["a"; MAX_RESOURCES + 1]).status(), 400);
 }
 
@@ -153,17 +121,12 @@ fn a_request_with_a_bad_resource_is_refused_as_a_whole() {
 fn a_deny_overrides_and_an_absence_does_not() {
     let grant = json!({"name": "grant", "actionValues": {"GRANT": true, "AUDIT": true}});
     let deny = json!({"name": "deny", "actionValues": {"AUDIT": false}});
-    let nobody =
-        json!({"name": "nobody", "actionValues": {"GRANT": false}, "subject": {"type": "NONE"}});
+    let nobody = json!({"name": "nobody", "actionValues": {"GRANT": false}, "subject": {"type": "NONE"}});
     let asleep = json!({"name": "asleep", "actionValues": {"GRANT": false}, "active": false});
-    let elsewhere =
-        json!({"name": "else", "actionValues": {"GRANT": false}, "resources": ["api://w/s"]});
+    let elsewhere = json!({"name": "else", "actionValues": {"GRANT": false}, "resources": ["api://w/s"]});
     let index = set(&[grant.clone(), deny, nobody, asleep, elsewhere]);
     assert_eq!(index.len(), 5);
-    assert_eq!(
-        actions(&index, "api://w/r"),
-        json!({"GRANT": true, "AUDIT": false})
-    );
+    assert_eq!(actions(&index, "api://w/r"), json!({"GRANT": true, "AUDIT": false}));
     assert_eq!(actions(&index, "api://w/t"), json!({}));
 
     let only_attributes = json!({"name": "a", "actionValues": {}});
@@ -175,47 +138,24 @@ fn advice_leaves_no_action_standing_and_ttl_is_the_least() {
     let yes = Actions::from([("GRANT".to_owned(), true)]);
     let values = |name: &str, value: &str| ValueSets::from([(name.into(), [value.into()].into())]);
     let none = ValueSets::new;
-    let applies = || Contribution {
-        actions: Some(&yes),
-        attributes: values("tier", "gold"),
-        advices: none(),
-        ttl: 20,
-    };
-    let fails = |advices, ttl| Contribution {
-        actions: None,
-        attributes: none(),
-        advices,
-        ttl,
-    };
+    let applies = || Contribution { actions: Some(&yes), attributes: values("tier", "gold"), advices: none(), ttl: 20 };
+    let fails = |advices, ttl| Contribution { actions: None, attributes: none(), advices, ttl };
     let level = |n: &str| values("AuthLevelConditionAdvice", n);
     let merged = |contributions: Vec<Contribution<'_>>| {
         let mut decision = Decision::new("r");
-        contributions
-            .into_iter()
-            .for_each(|contribution| decision.merge(contribution));
+        contributions.into_iter().for_each(|contribution| decision.merge(contribution));
         decision
     };
 
     let quiet = merged(vec![applies(), fails(none(), 7)]);
     assert_eq!((quiet.actions, quiet.ttl), (yes.clone(), 7));
     for order in [
-        vec![
-            applies(),
-            fails(level("10"), TTL_MAX),
-            fails(level("20"), 30),
-        ],
-        vec![
-            fails(level("20"), 30),
-            fails(level("10"), TTL_MAX),
-            applies(),
-        ],
+        vec![applies(), fails(level("10"), TTL_MAX), fails(level("20"), 30)],
+        vec![fails(level("20"), 30), fails(level("10"), TTL_MAX), applies()],
     ] {
         let advised = merged(order);
         assert_eq!(advised.actions, Actions::new());
-        assert_eq!(
-            json!(advised.advices),
-            json!({"AuthLevelConditionAdvice": ["10", "20"]})
-        );
+        assert_eq!(json!(advised.advices), json!({"AuthLevelConditionAdvice": ["10", "20"]}));
         assert_eq!(advised.attributes, values("tier", "gold"));
         assert_eq!(advised.ttl, 20);
     }
@@ -226,11 +166,7 @@ fn a_policy_that_cannot_be_decided_contributes_nothing_and_is_named() {
     let number = json!({"type": "JwtClaim", "claimName": "n", "claimValue": "1"});
     let negated = json!({"name": "negated", "subject": {"type": "NOT", "subject": number}});
     let legacy = json!({"name": "legacy", "subject": {"type": "Policy", "name": "x"}});
-    let index = set(&[
-        negated,
-        legacy,
-        json!({"name": "fine", "actionValues": {"AUDIT": true}}),
-    ]);
+    let index = set(&[negated, legacy, json!({"name": "fine", "actionValues": {"AUDIT": true}})]);
     let rows = ask(&index, &claims(json!({"sub": "x", "n": 1})), &["api://w/r"]).unwrap();
     assert_eq!(json!(rows[0].actions), json!({"AUDIT": true}));
     let faults = BTreeMap::from([
@@ -250,18 +186,11 @@ fn user_attributes_come_from_the_profile_or_the_policy_does_not_apply() {
     let index = set(&[body]);
     let mut mona = Subject::session(UniversalId::new("id=mona,ou=user"), vec![]);
     let unknown = &ask(&index, &mona, &["api://w/r"]).unwrap()[0];
-    assert_eq!(
-        (&unknown.actions, &unknown.attributes),
-        (&Actions::new(), &ValueSets::new())
-    );
+    assert_eq!((&unknown.actions, &unknown.attributes), (&Actions::new(), &ValueSets::new()));
     assert_eq!(unknown.faults["p"], Fault::NoProfile);
 
     let attribute = |name: &str, value: &str| (name.to_owned(), vec![value.to_owned()]);
-    let profile = [
-        attribute("mail", "mona@acme.test"),
-        attribute("cn", "Mona M"),
-        attribute("sn", "M"),
-    ];
+    let profile = [attribute("mail", "mona@acme.test"), attribute("cn", "Mona M"), attribute("sn", "M")];
     mona.profile = Some(profile.into());
     let known = &ask(&index, &mona, &["api://w/r"]).unwrap()[0];
     assert_eq!(json!(known.actions), json!({"GRANT": true}));
@@ -274,20 +203,12 @@ fn user_attributes_come_from_the_profile_or_the_policy_does_not_apply() {
 #[test]
 fn self_is_each_principal() {
     let index = set(&[json!({"resources": ["https://me.acme.test/u/$SELF/*"]})]);
-    let sees = |subject: &Subject, resource: &str| {
-        ask(&index, subject, &[resource]).unwrap()[0].allows("GRANT")
-    };
+    let sees = |subject: &Subject, resource: &str| ask(&index, subject, &[resource]).unwrap()[0].allows("GRANT");
     let mona = Subject::session(UniversalId::new("id=mona,ou=user,ou=am-config"), vec![]);
     assert!(sees(&mona, "https://me.acme.test/u/mona/x"));
     assert!(!sees(&mona, "https://me.acme.test/u/paul/x"));
-    assert!(sees(
-        &claims(json!({"sub": "paul"})),
-        "https://me.acme.test/u/paul/x"
-    ));
-    assert!(!sees(
-        &claims(json!({"sub": "*"})),
-        "https://me.acme.test/u/paul/x"
-    ));
+    assert!(sees(&claims(json!({"sub": "paul"})), "https://me.acme.test/u/paul/x"));
+    assert!(!sees(&claims(json!({"sub": "*"})), "https://me.acme.test/u/paul/x"));
     assert!(!sees(&Subject::default(), "https://me.acme.test/u/$SELF/x"));
 }
 
@@ -295,9 +216,7 @@ fn self_is_each_principal() {
 fn a_changed_policy_replaces_itself_and_a_removed_one_is_gone() {
     let mut index = set(&[json!({"resources": ["api://w/a", "api://w/b*"]})]);
     assert_eq!(actions(&index, "api://w/a"), json!({"GRANT": true}));
-    index.upsert(policy(
-        &json!({"resources": ["api://w/b*"], "actionValues": {"AUDIT": true}}),
-    ));
+    index.upsert(policy(&json!({"resources": ["api://w/b*"], "actionValues": {"AUDIT": true}})));
     assert_eq!(actions(&index, "api://w/a"), json!({}));
     assert_eq!(actions(&index, "api://w/b1"), json!({"AUDIT": true}));
     assert_eq!((index.len(), index.get("p").is_some()), (1, true));
@@ -330,8 +249,7 @@ fn policies_of_a_set_with_another_comparator_never_match() {
 fn a_decision_does_not_look_at_every_policy() {
     let many = |of: fn(usize) -> Value| (0..500).map(of).collect::<Vec<_>>();
     let by_path = |n| json!({"name": format!("p{n}"), "resources": [format!("api://w/{n}/*")]});
-    let by_host =
-        |n| json!({"name": format!("p{n}"), "resources": [format!("https://*.t{n}.test/*")]});
+    let by_host = |n| json!({"name": format!("p{n}"), "resources": [format!("https://*.t{n}.test/*")]});
     let by_end = |n| json!({"name": format!("p{n}"), "resources": [format!("*:{n}")]});
     let by_text = |n| json!({"name": format!("p{n}"), "resources": [format!("api://w/{n}")]});
     let by_claim = |n: usize| {
@@ -343,10 +261,8 @@ fn a_decision_does_not_look_at_every_policy() {
             {"type": "Identity", "subjectValues": [format!("id=g{n},ou=group")]}})
     };
     let mut subject = claims(json!({"sub": "x", "subject": "c7"}));
-    subject.session = Some(Session {
-        user: UniversalId::new("id=mona,ou=user"),
-        groups: vec![UniversalId::new("id=g7,ou=group")],
-    });
+    subject.session =
+        Some(Session { user: UniversalId::new("id=mona,ou=user"), groups: vec![UniversalId::new("id=g7,ou=group")] });
     for (policies, resource) in [
         (many(by_path), "api://w/7/x"),
         (many(by_host), "https://a.t7.test/x"),
@@ -368,16 +284,12 @@ fn without_index(policies: &[Arc<Policy>], subject: &Subject, sent: &str) -> Dec
     let mut decision = Decision::new(sent);
     let names: Vec<&str> = subject.principal_names().collect();
     for policy in policies.iter().filter(|policy| policy.active) {
-        let matches = policy
-            .resources
-            .iter()
-            .any(|pattern| match pattern.names_principal() {
-                false => pattern.matches(&resource),
-                true => names
-                    .iter()
-                    .filter_map(|name| pattern.for_principal(name))
-                    .any(|pattern| pattern.matches(&resource)),
-            });
+        let matches = policy.resources.iter().any(|pattern| match pattern.names_principal() {
+            false => pattern.matches(&resource),
+            true => {
+                names.iter().filter_map(|name| pattern.for_principal(name)).any(|pattern| pattern.matches(&resource))
+            }
+        });
         if let (true, Ok(Some(contribution))) = (matches, contribution(policy, subject)) {
             decision.merge(contribution);
         }
@@ -387,13 +299,11 @@ fn without_index(policies: &[Arc<Policy>], subject: &Subject, sent: &str) -> Dec
 
 fn subject_tree() -> impl Strategy<Value = Value> {
     let claim = |name: &'static str| {
-        prop::sample::select(vec!["a", "b", "c"]).prop_map(
-            move |value| json!({"type": "JwtClaim", "claimName": name, "claimValue": value}),
-        )
+        prop::sample::select(vec!["a", "b", "c"])
+            .prop_map(move |value| json!({"type": "JwtClaim", "claimName": name, "claimValue": value}))
     };
-    let identity =
-        prop::sample::select(vec!["id=mona,ou=user", "id=paul,ou=user", "id=g,ou=group"])
-            .prop_map(|id| json!({"type": "Identity", "subjectValues": [id]}));
+    let identity = prop::sample::select(vec!["id=mona,ou=user", "id=paul,ou=user", "id=g,ou=group"])
+        .prop_map(|id| json!({"type": "Identity", "subjectValues": [id]}));
     let leaf = prop_oneof![
         Just(json!({"type": "NONE"})),
         Just(json!({"type": "AuthenticatedUsers"})),
@@ -406,8 +316,7 @@ fn subject_tree() -> impl Strategy<Value = Value> {
         prop_oneof![
             prop::collection::vec(child.clone(), 1..4)
                 .prop_map(|children| json!({"type": "AND", "subjects": children})),
-            prop::collection::vec(child.clone(), 1..4)
-                .prop_map(|children| json!({"type": "OR", "subjects": children})),
+            prop::collection::vec(child.clone(), 1..4).prop_map(|children| json!({"type": "OR", "subjects": children})),
             child.prop_map(|child| json!({"type": "NOT", "subject": child})),
         ]
     })
@@ -447,28 +356,17 @@ const RESOURCES: [&str; 11] = [
 
 fn policies() -> impl Strategy<Value = Vec<Arc<Policy>>> {
     let resources = prop::sample::subsequence(PATTERNS.to_vec(), 1..4);
-    let actions = prop::collection::btree_map(
-        prop::sample::select(vec!["GRANT", "AUDIT"]),
-        prop::bool::weighted(0.7),
-        0..3,
-    );
-    let one = (
-        resources,
-        actions,
-        subject_tree(),
-        prop::bool::weighted(0.9),
-        0..4_u8,
-    );
+    let actions =
+        prop::collection::btree_map(prop::sample::select(vec!["GRANT", "AUDIT"]), prop::bool::weighted(0.7), 0..3);
+    let one = (resources, actions, subject_tree(), prop::bool::weighted(0.9), 0..4_u8);
     prop::collection::vec(one, 0..12).prop_map(|all| {
         let numbered = all.into_iter().enumerate();
         numbered
             .map(|(n, (resources, actions, subject, active, tier))| {
                 let tier = json!([{"type": "Static", "propertyName": "tier",
                     "propertyValues": [tier.to_string()]}]);
-                policy(
-                    &json!({"name": format!("p{n}"), "resources": resources, "active": active,
-                    "actionValues": actions, "subject": subject, "resourceAttributes": tier}),
-                )
+                policy(&json!({"name": format!("p{n}"), "resources": resources, "active": active,
+                    "actionValues": actions, "subject": subject, "resourceAttributes": tier}))
             })
             .collect()
     })
@@ -476,15 +374,9 @@ fn policies() -> impl Strategy<Value = Vec<Arc<Policy>>> {
 
 fn subjects() -> impl Strategy<Value = Subject> {
     let claim = prop::sample::select(vec![json!("a"), json!(["b", "c"]), json!(null), json!(1)]);
-    let claims = (claim.clone(), claim).prop_map(|(x, y)| {
-        json!({"sub": "mona", "x": x, "y": y, "number": 1})
-            .as_object()
-            .cloned()
-    });
-    let session = prop::option::of(prop::sample::subsequence(
-        vec!["id=g,ou=group", "id=h,ou=group"],
-        0..2,
-    ));
+    let claims = (claim.clone(), claim)
+        .prop_map(|(x, y)| json!({"sub": "mona", "x": x, "y": y, "number": 1}).as_object().cloned());
+    let session = prop::option::of(prop::sample::subsequence(vec!["id=g,ou=group", "id=h,ou=group"], 0..2));
     (prop_oneof![claims, Just(None)], session).prop_map(|(claims, groups)| Subject {
         session: groups.map(|groups| Session {
             user: UniversalId::new("ID=Mona, ou=user"),

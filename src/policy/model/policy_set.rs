@@ -43,28 +43,15 @@ impl PolicySet {
     /// The set that evaluations ask and policies belong to when they name none.
     pub const DEFAULT: &str = "iPlanetAMWebAgentService";
     /// Application types of §2.7.1. Only policies of the first are evaluated, see [`Comparator`].
-    pub const APPLICATION_TYPES: [&str; 3] = [
-        Self::DEFAULT,
-        "sunAMDelegationService",
-        "umaApplicationType",
-    ];
+    pub const APPLICATION_TYPES: [&str; 3] = [Self::DEFAULT, "sunAMDelegationService", "umaApplicationType"];
 
     /// Reads the body of a create by `POST`. `type_exists` knows the uuids of the realm's resource types.
-    pub fn create(
-        body: &Value,
-        type_exists: impl Fn(&str) -> bool,
-        audit: Audit,
-    ) -> Result<Self, Error> {
+    pub fn create(body: &Value, type_exists: impl Fn(&str) -> bool, audit: Audit) -> Result<Self, Error> {
         Self::parse(body, None, type_exists, audit)
     }
 
     /// Reads the body of a `PUT` to `name`, be it a create or an update. There is no rename.
-    pub fn put(
-        body: &Value,
-        name: &str,
-        type_exists: impl Fn(&str) -> bool,
-        audit: Audit,
-    ) -> Result<Self, Error> {
+    pub fn put(body: &Value, name: &str, type_exists: impl Fn(&str) -> bool, audit: Audit) -> Result<Self, Error> {
         Self::parse(body, Some(name), type_exists, audit)
     }
 
@@ -74,27 +61,13 @@ impl PolicySet {
         Self::parse(stored, None, |_| true, audit)
     }
 
-    fn parse(
-        body: &Value,
-        url: Option<&str>,
-        type_exists: impl Fn(&str) -> bool,
-        audit: Audit,
-    ) -> Result<Self, Error> {
+    fn parse(body: &Value, url: Option<&str>, type_exists: impl Fn(&str) -> bool, audit: Audit) -> Result<Self, Error> {
         let invalid = |wrong: Wrong| Error::invalid_value(wrong.member);
         let members = Members::of(body, "body").map_err(invalid)?;
-        let text = |member| {
-            members
-                .text(member)
-                .map(|text| text.map(str::to_owned))
-                .map_err(invalid)
-        };
+        let text = |member| members.text(member).map(|text| text.map(str::to_owned)).map_err(invalid);
         let texts = |member| {
             let texts = members.texts(member).map_err(invalid)?.unwrap_or_default();
-            if texts.len() <= MAX_ENTRIES {
-                Ok(texts)
-            } else {
-                Err(Error::invalid_value(member))
-            }
+            if texts.len() <= MAX_ENTRIES { Ok(texts) } else { Err(Error::invalid_value(member)) }
         };
 
         let application_type = members
@@ -104,14 +77,8 @@ impl PolicySet {
             .filter(|name| Self::APPLICATION_TYPES.contains(name))
             .ok_or(Error::ApplicationType)?
             .to_owned();
-        let in_body = members
-            .text("name")
-            .map_err(invalid)?
-            .filter(|name| !name.is_empty());
-        let name = in_body
-            .or(url)
-            .ok_or(Error::PolicySetNameMissing)?
-            .to_owned();
+        let in_body = members.text("name").map_err(invalid)?.filter(|name| !name.is_empty());
+        let name = in_body.or(url).ok_or(Error::PolicySetNameMissing)?.to_owned();
         if url.is_some_and(|url| url != name) {
             return Err(Error::PolicySetNameMismatch);
         }
@@ -168,11 +135,7 @@ impl PolicySet {
 
     /// How the resources of its policies are compared.
     pub fn comparator(&self) -> Comparator {
-        if self.application_type == Self::DEFAULT {
-            Comparator::Url
-        } else {
-            Comparator::None
-        }
+        if self.application_type == Self::DEFAULT { Comparator::Url } else { Comparator::None }
     }
 
     /// Whether an evaluation or policy that says `name` means this set (§1.2: letter case does not count).
@@ -242,44 +205,21 @@ mod tests {
             let body = with("applicationType", application_type);
             assert_eq!(told(body), "Invalid application type defined in request.");
         }
-        assert_eq!(
-            told(with("name", json!(null))),
-            "Application name must be specified."
-        );
-        assert_eq!(
-            told(with("name", json!(""))),
-            "Application name must be specified."
-        );
-        for name in [
-            "a+b", "a,b", "a=b", "a/b", "a\\b", "a;b", "a\"b", "<", ">", " a", "a ", "#a", "a\0",
-        ] {
-            assert_eq!(
-                told(with("name", json!(name))),
-                "Invalid Policy Set Id",
-                "{name:?}"
-            );
+        assert_eq!(told(with("name", json!(null))), "Application name must be specified.");
+        assert_eq!(told(with("name", json!(""))), "Application name must be specified.");
+        for name in ["a+b", "a,b", "a=b", "a/b", "a\\b", "a;b", "a\"b", "<", ">", " a", "a ", "#a", "a\0"] {
+            assert_eq!(told(with("name", json!(name))), "Invalid Policy Set Id", "{name:?}");
         }
-        assert_eq!(
-            told(with("resourceTypeUuids", json!(["6f1d", "9"]))),
-            "Invalid resource type 9."
-        );
+        assert_eq!(told(with("resourceTypeUuids", json!(["6f1d", "9"]))), "Invalid resource type 9.");
         assert_eq!(told(with("subjects", json!("x"))), "Invalid value subjects");
         assert_eq!(
-            told(with(
-                "resourceComparator",
-                json!("com.sun.identity.entitlement.RegExResourceName")
-            )),
+            told(with("resourceComparator", json!("com.sun.identity.entitlement.RegExResourceName"))),
             "Unable to instantiate class com.sun.identity.entitlement.RegExResourceName."
         );
         let put = |name| PolicySet::put(&warehouse(), name, |_| true, audit());
         assert_eq!(put("other").unwrap_err(), Error::PolicySetNameMismatch);
         assert_eq!(put("warehouse").unwrap().name, "warehouse");
         let unnamed = with("name", json!(null));
-        assert_eq!(
-            PolicySet::put(&unnamed, "w", |_| true, audit())
-                .unwrap()
-                .name,
-            "w"
-        );
+        assert_eq!(PolicySet::put(&unnamed, "w", |_| true, audit()).unwrap().name, "w");
     }
 }

@@ -57,17 +57,11 @@ impl ResourceType {
         let binder = |wrong: Wrong| Error::Binder(wrong.to_string());
         let members = Members::of(body, "body").map_err(binder)?;
         if let Some(stranger) = members.stranger(&[&MEMBERS]) {
-            return Err(Error::Binder(format!(
-                "Unrecognized member '{}'",
-                excerpt(stranger)
-            )));
+            return Err(Error::Binder(format!("Unrecognized member '{}'", excerpt(stranger))));
         }
         let uuid = members.text("uuid").map_err(binder)?;
         let name = members.text("name").map_err(binder)?.unwrap_or_default();
-        let description = members
-            .text("description")
-            .map_err(binder)?
-            .map(str::to_owned);
+        let description = members.text("description").map_err(binder)?.map(str::to_owned);
         if url.is_some_and(|url| uuid.is_some_and(|uuid| uuid != url)) {
             return Err(Error::ResourceTypeUuidMismatch);
         }
@@ -82,18 +76,14 @@ impl ResourceType {
             return Err(Error::invalid_value("name"));
         }
         let patterns = members.texts("patterns").ok().flatten().filter(|patterns| {
-            patterns.len() <= MAX_ENTRIES
-                && patterns.iter().all(|pattern| pattern.len() <= MAX_LENGTH)
+            patterns.len() <= MAX_ENTRIES && patterns.iter().all(|pattern| pattern.len() <= MAX_LENGTH)
         });
         Ok(Self {
             uuid: uuid.to_owned(),
             name: name.to_owned(),
             description,
             patterns: patterns.ok_or_else(|| Error::invalid_value("patterns"))?,
-            actions: members
-                .value("actions")
-                .and_then(actions)
-                .ok_or_else(|| Error::invalid_value("actions"))?,
+            actions: members.value("actions").and_then(actions).ok_or_else(|| Error::invalid_value("actions"))?,
             audit,
         })
     }
@@ -116,9 +106,7 @@ impl ResourceType {
     /// Whether a policy of this type may have `resource` (§5.5). A pattern that has no canonical form
     /// accepts nothing.
     pub fn accepts(&self, resource: &Pattern) -> bool {
-        self.patterns
-            .iter()
-            .any(|pattern| Pattern::parse(pattern).is_ok_and(|pattern| pattern.accepts(resource)))
+        self.patterns.iter().any(|pattern| Pattern::parse(pattern).is_ok_and(|pattern| pattern.accepts(resource)))
     }
 }
 
@@ -161,10 +149,7 @@ mod tests {
                 "lastModifiedDate": 1_716_302_211_093_i64,
             })
         );
-        assert_eq!(
-            ResourceType::from_stored(&created.to_json()).unwrap(),
-            created
-        );
+        assert_eq!(ResourceType::from_stored(&created.to_json()).unwrap(), created);
     }
 
     #[test]
@@ -185,46 +170,16 @@ mod tests {
         let no_name = refused("Resource Type name must be specified.");
         assert_eq!(told(with("name", json!("  "))), no_name);
         assert_eq!(told(with("name", json!(null))), no_name);
-        assert_eq!(
-            told(with("name", json!("a/b"))),
-            refused("Invalid value name")
-        );
-        assert_eq!(
-            told(with("patterns", json!(null))),
-            refused("Invalid value patterns")
-        );
-        assert_eq!(
-            told(with("patterns", json!(["a", 1]))),
-            refused("Invalid value patterns")
-        );
-        assert_eq!(
-            told(with("actions", json!([]))),
-            refused("Invalid value actions")
-        );
-        assert_eq!(
-            told(with("actions", json!({"GRANT": "true"}))),
-            refused("Invalid value actions")
-        );
-        assert!(
-            told(with("colour", json!(1)))
-                .1
-                .starts_with("Unable to instantiate class ")
-        );
-        assert!(
-            told(with("name", json!(1)))
-                .1
-                .starts_with("Unable to instantiate class ")
-        );
-        assert!(
-            told(json!([]))
-                .1
-                .starts_with("Unable to instantiate class ")
-        );
+        assert_eq!(told(with("name", json!("a/b"))), refused("Invalid value name"));
+        assert_eq!(told(with("patterns", json!(null))), refused("Invalid value patterns"));
+        assert_eq!(told(with("patterns", json!(["a", 1]))), refused("Invalid value patterns"));
+        assert_eq!(told(with("actions", json!([]))), refused("Invalid value actions"));
+        assert_eq!(told(with("actions", json!({"GRANT": "true"}))), refused("Invalid value actions"));
+        assert!(told(with("colour", json!(1))).1.starts_with("Unable to instantiate class "));
+        assert!(told(with("name", json!(1))).1.starts_with("Unable to instantiate class "));
+        assert!(told(json!([])).1.starts_with("Unable to instantiate class "));
         let put = ResourceType::put(&warehouse(), "other", audit()).unwrap_err();
-        assert_eq!(
-            put.message(),
-            "Resource Type UUID specified in URL does not match UUID specified in JSON."
-        );
+        assert_eq!(put.message(), "Resource Type UUID specified in URL does not match UUID specified in JSON.");
         assert!(ResourceType::put(&warehouse(), "6f1d", audit()).is_ok());
     }
 }
