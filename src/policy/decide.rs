@@ -53,7 +53,8 @@ pub struct Decision {
     /// Epoch milliseconds until which this may be cached; 0 for not at all, [`TTL_MAX`] for no limit.
     pub ttl: i64,
     /// Policies that contributed nothing because they could not be evaluated, by name: for the log, or
-    /// for a strict caller to refuse. Not part of the answer.
+    /// for a strict caller to refuse. Not part of the answer, and not complete: a policy that the index
+    /// rules out by what its subject requires is not evaluated, so it has no fault either.
     pub faults: BTreeMap<String, Fault>,
 }
 

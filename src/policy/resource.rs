@@ -5,7 +5,7 @@
 //! | §5.2 canonical form                         | [`canonical`]                           |
 //! | §5.3 a match needs all three tests          | [`Pattern::matches`]                    |
 //! | §5.3 test 1, anchored glob                  | `anchored`, `anchored_levels`           |
-//! | §5.3 test 2, authority gate                 | [`Pattern::gate`], [`Resource::host`]   |
+//! | §5.3 test 2, authority gate                 | `Pattern::gate`, `Resource::host`       |
 //! | §5.3 test 3, structural comparison          | `compare_url`, `compare`, `compare_tokens` |
 //! | §5.5 pattern check when a policy is written | [`Pattern::accepts`]                    |
 //! | §6.2 `$SELF`                                | [`Pattern::for_principal`]              |
@@ -174,22 +174,21 @@ pub fn canonical(sent: &str) -> Result<String, NotCanonical> {
     if sent.len() > MAX_LENGTH {
         return Err(NotCanonical::TooLong);
     }
-    match sent.split_once("://") {
+    let canonical = match sent.split_once("://") {
         // Lower-case only: `HTTPS://…` gets no port (§5.6 no. 7).
         Some((scheme, rest)) if matches!(scheme.trim_end_matches('*'), "http" | "https") => {
-            canonical_http(scheme, rest)
+            canonical_http(scheme, rest)?
         }
+        _ if mixes_wildcards(sent) => return Err(NotCanonical::MixedWildcards),
         Some((scheme, rest)) => {
-            if mixes_wildcards(sent) {
-                return Err(NotCanonical::MixedWildcards);
-            }
             let (location, query) = cut(rest, '?');
             let (authority, path) = cut(location, '/');
-            Ok(format!("{scheme}://{authority}{}{query}", normalised(path)))
+            format!("{scheme}://{authority}{}{query}", normalised(path))
         }
-        None if mixes_wildcards(sent) => Err(NotCanonical::MixedWildcards),
-        None => Ok(normalised(sent)),
-    }
+        None => normalised(sent),
+    };
+    // A port may have been added; what is stored must be readable again.
+    if canonical.len() > MAX_LENGTH { Err(NotCanonical::TooLong) } else { Ok(canonical) }
 }
 
 /// §5.2 case a. `scheme` is `http` or `https`, perhaps with stars behind it.

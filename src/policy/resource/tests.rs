@@ -206,6 +206,8 @@ fn what_has_no_canonical_form_is_told_as_the_reference_tells_it() {
     assert_eq!(told("api://h/*/-*-"), "Same rule cannot have both types of wildcards.");
     assert_eq!(told("*-*-*"), "Same rule cannot have both types of wildcards.");
     assert_eq!(told(&"a".repeat(MAX_LENGTH + 1)), "Invalid value resources");
+    let port_does_not_fit = format!("http://{}", "h".repeat(MAX_LENGTH - 8));
+    assert_eq!(canonical(&port_does_not_fit), Err(NotCanonical::TooLong));
     assert_eq!(Pattern::parse(&"*".repeat(MAX_WILDCARDS + 1)), Err(NotCanonical::TooManyWildcards));
     assert!(Pattern::parse(&"-*-/".repeat(MAX_WILDCARDS)).is_ok());
 }
@@ -490,6 +492,15 @@ proptest! {
             prop_assert_eq!(says(&p, &r), says(&p, resource.canonical()));
             prop_assert_eq!(says(&p, &r) == Yes, says(&p, resource.folded()) == Yes);
         }
+    }
+
+    /// Literals that repeat themselves, where a search must not forget what it has seen.
+    #[test]
+    fn literals_are_found_wherever_they_occur(literal in "[ab]{0,5}", text in "[ab]{0,16}") {
+        let everywhere = vec![true; text.len() + 1];
+        let found = after_literal(&everywhere, text.as_bytes(), literal.as_bytes());
+        let expected: Vec<bool> = (0..=text.len()).map(|end| text[..end].ends_with(&literal)).collect();
+        prop_assert_eq!(found, expected);
     }
 
     #[test]
