@@ -1,0 +1,107 @@
+//! Owns the documents.
+
+use super::{Freeze, Install, policy_sets};
+use crate::views::{Entry, Views};
+use actix::{Actor, Context, Handler, Message, MessageResult};
+use quorate_raft::{
+    Document, Documents, Kind, Outcome, RealmPath,
+    documents::{DocumentChange, DocumentCommand},
+    owners::Task,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// From the log: what was committed, in order.
+#[derive(Message)]
+#[rtype(result = "Applied")]
+pub struct ApplyDocuments(pub Vec<Task<DocumentCommand>>);
+
+/// The answers, and the changes that concern policy sets.
+pub struct Applied {
+    /// By place in the batch.
+    pub outcomes: Vec<(usize, Outcome)>,
+    /// For [`policy_sets::PolicySetsOwner`].
+    pub policy: Vec<DocumentChange>,
+}
+
+/// A collection as it is between two applies: shared, not copied.
+pub type Collection = Arc<BTreeMap<Arc<str>, Arc<Document>>>;
+
+/// From a handler: all documents of a kind in a realm.
+#[derive(Message)]
+#[rtype(result = "Collection")]
+pub struct Collect {
+    /// The realm.
+    pub realm: RealmPath,
+    /// The kind.
+    pub kind: Kind,
+}
+
+/// The state, and where it is published.
+pub struct DocumentsOwner {
+    state: Documents,
+    views: Arc<Views>,
+}
+
+impl DocumentsOwner {
+    pub(super) fn new(views: Arc<Views>) -> Self {
+        Self { state: Documents::default(), views }
+    }
+
+    fn publish(&self, changed: impl IntoIterator<Item = DocumentChange>) {
+        let view = self.views.documents.pin();
+        for (key, document) in changed {
+            match document {
+                Some(document) => drop(view.insert(key, Arc::new(Entry::new(document)))),
+                None => drop(view.remove(&key)),
+            }
+        }
+    }
+}
+
+impl Actor for DocumentsOwner {
+    type Context = Context<Self>;
+}
+
+impl Handler<ApplyDocuments> for DocumentsOwner {
+    type Result = MessageResult<ApplyDocuments>;
+
+    fn handle(&mut self, ApplyDocuments(tasks): ApplyDocuments, _: &mut Self::Context) -> Self::Result {
+        let mut changed = Vec::new();
+        let mut outcomes = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            if let Task::Do(place, committed) = task {
+                outcomes.push((place, self.state.apply(committed, &mut changed)));
+            }
+        }
+        let policy = changed.iter().filter(|(key, _)| policy_sets::concerns(key)).cloned().collect();
+        self.publish(changed);
+        MessageResult(Applied { outcomes, policy })
+    }
+}
+
+impl Handler<Collect> for DocumentsOwner {
+    type Result = MessageResult<Collect>;
+
+    fn handle(&mut self, Collect { realm, kind }: Collect, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.state.collection(&realm, kind))
+    }
+}
+
+impl Handler<Freeze<Documents>> for DocumentsOwner {
+    type Result = MessageResult<Freeze<Documents>>;
+
+    fn handle(&mut self, _: Freeze<Documents>, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.state.clone())
+    }
+}
+
+impl Handler<Install<Documents>> for DocumentsOwner {
+    type Result = ();
+
+    fn handle(&mut self, Install(state): Install<Documents>, _: &mut Self::Context) {
+        let gone = std::mem::replace(&mut self.state, state);
+        let lost = gone.iter().filter(|(key, _)| self.state.get(key).is_none());
+        let fresh: Vec<DocumentChange> = lost.map(|(key, _)| (key, None)).chain(self.state.iter()).collect();
+        self.publish(fresh);
+    }
+}

@@ -1,0 +1,67 @@
+//! What a cluster holds from its first moment: settings, the administrator, signing keys. Written once, by whichever node
+//! gets there first: every write demands that the document is absent, in one log entry.
+
+use crate::{
+    base_url::{SETTINGS, Settings},
+    consensus::Unavailable,
+    desk::{Desk, WriteError, put},
+    keys::{KeyError, RING},
+};
+use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal};
+use serde_json::json;
+
+/// The administrator's user name, as authenticated in the top-level realm.
+pub const ADMINISTRATOR: &str = "amAdmin";
+
+/// Id of the administrator's document: user names ignore case.
+pub const ADMINISTRATOR_ID: &str = "amadmin";
+
+/// Why a cluster could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// No decision; try again.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// Keys cannot be made.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
+/// Whether the cluster has been set up, as far as this node's views show.
+pub fn is_done(desk: &Desk) -> bool {
+    desk.document(&RealmPath::root(), Kind::Settings, SETTINGS).is_some()
+}
+
+/// Sets the cluster up, unless it is. Returns whether this call did it.
+///
+/// # Errors
+/// [`BootstrapError`]; the call can be repeated.
+pub async fn run(desk: &Desk, settings: &Settings, password: &str) -> Result<bool, BootstrapError> {
+    desk.barrier().await?;
+    if is_done(desk) {
+        return Ok(false);
+    }
+    let root = RealmPath::root();
+    let verifier = desk.passwords().hash(password).await?;
+    let administrator = json!({
+        "username": ADMINISTRATOR,
+        "universalid": [format!("id={ADMINISTRATOR_ID},ou=user,ou=am-config")],
+        "inetUserStatus": ["Active"],
+        "roles": ["ui-global-admin", "ui-realm-admin"],
+        "userpassword": verifier,
+    });
+    let first = |kind, id, body: &serde_json::Value| {
+        put(DocumentKey::new(&root, kind, id), Precondition::Absent, body, Vec::new(), false)
+    };
+    let writes = vec![
+        first(Kind::Settings, SETTINGS, &json!(settings)),
+        first(Kind::User, ADMINISTRATOR_ID, &administrator),
+        first(Kind::Keys, RING, &desk.keys().generate()?),
+    ];
+    match desk.write(writes).await {
+        Ok(_) => Ok(true),
+        Err(WriteError::Refused(Refusal::Exists(_))) => Ok(false),
+        Err(WriteError::Refused(_)) => Err(Unavailable::Unknown.into()),
+        Err(WriteError::Unavailable(error)) => Err(error.into()),
+    }
+}

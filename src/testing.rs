@@ -1,0 +1,79 @@
+//! A cluster of one, in memory, for tests of what stands above consensus: the same actors and views, a log that is a lock.
+
+use crate::{
+    actors::Actors,
+    base_url::Settings,
+    bootstrap,
+    consensus::{Consensus, Unavailable},
+    desk::{Desk, Front, Parts},
+    host,
+    keys::KeyRing,
+    passwords::Passwords,
+    views::Views,
+};
+use actix::Arbiter;
+use futures_util::{FutureExt, future::BoxFuture};
+use quorate_raft::{Batch, Command, Draft, Outcome, Owners, ProposalId, Stamp, owners::Clock};
+use std::sync::{Arc, atomic::AtomicBool, atomic::AtomicU64, atomic::Ordering};
+use tokio::sync::Mutex;
+
+/// The administrator's password in tests.
+pub(crate) const PASSWORD: &str = "changeit-please";
+
+/// The log of one.
+pub(crate) struct Alone {
+    actors: Arc<Actors>,
+    log: Mutex<(u64, Clock)>,
+    /// Added to the clock, so that tests can let time pass. Milliseconds.
+    pub(crate) later: AtomicU64,
+    /// While set, nothing is decided: as without quorum.
+    pub(crate) cut_off: AtomicBool,
+}
+
+impl Consensus for Alone {
+    fn propose(&self, command: Command) -> BoxFuture<'_, Result<Outcome, Unavailable>> {
+        async move {
+            if self.cut_off.load(Ordering::Relaxed) {
+                return Err(Unavailable::NoQuorum);
+            }
+            let mut log = self.log.lock().await;
+            log.0 += 1;
+            let at = Stamp(host::now().0 + self.later.load(Ordering::Relaxed));
+            let batch = Batch { at, drafts: vec![Draft { id: ProposalId(host::random_id()), command }] };
+            let (index, clock) = &mut *log;
+            let committed = clock.commit(*index, batch).collect();
+            self.actors.apply(committed).await.pop().ok_or(Unavailable::Unknown)
+        }
+        .boxed()
+    }
+
+    fn barrier(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
+        let cut_off = self.cut_off.load(Ordering::Relaxed);
+        async move { if cut_off { Err(Unavailable::NoQuorum) } else { Ok(()) } }.boxed()
+    }
+}
+
+/// A desk on a cluster of one that has been set up, and the log behind it.
+pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
+    let views = Arc::new(Views::default());
+    let actors = Arc::new(Actors::start(&[Arbiter::current()], views.clone()).expect("one arbiter"));
+    let alone = Arc::new(Alone {
+        actors: actors.clone(),
+        log: Mutex::default(),
+        later: AtomicU64::new(0),
+        cut_off: AtomicBool::new(false),
+    });
+    let desk = Desk::new(Parts {
+        consensus: alone.clone(),
+        actors,
+        views,
+        passwords: Passwords::start(1).expect("threads"),
+        keys: KeyRing::new(&[7; 32]).expect("a key"),
+        front: Front { context_path: "/am".into(), cookie_name: "iPlanetDirectoryPro".into(), cookie_secure: false },
+        audit_process: host::random_id(),
+        audit_counter: AtomicU64::new(0),
+    });
+    let settings = Settings { base_url: "https://am.example.com:8443".into(), context_path: "/am".into() };
+    bootstrap::run(&desk, &settings, PASSWORD).await.expect("sets up");
+    (desk, alone)
+}

@@ -1,0 +1,142 @@
+//! Read views: what the owners publish before they answer, for any thread to read without asking them.
+//!
+//! A linearizable read is [`Desk::barrier`](crate::desk::Desk::barrier), then a view (G2).
+
+use papaya::HashMap;
+use quorate_raft::{
+    AccessToken, Document, DocumentKey, GrantId, Kind, RealmPath, Session, Stamp, TokenHash, grant_sets::StoredCode,
+};
+use serde_json::Value;
+use std::{
+    any::Any,
+    hash::{BuildHasherDefault, Hasher},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{actors::policy_sets::set_id, policy::PolicySetIndex};
+
+/// The keys are SHA-256 already; hashing them again buys nothing. Only hashes of secrets are looked up, so nobody outside
+/// can choose keys that collide.
+#[derive(Default)]
+pub struct Prefix(u64);
+
+impl Hasher for Prefix {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut head = [0; 8];
+        for (to, from) in head.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        self.0 = self.0.rotate_left(5) ^ u64::from_ne_bytes(head);
+    }
+
+    fn write_usize(&mut self, _: usize) {} // the length prefix of an array
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A view by hash of a secret.
+pub type ByHash<V> = HashMap<TokenHash, V, BuildHasherDefault<Prefix>>;
+
+/// A document as readers want it: parsed once, and once into the type that its readers share.
+#[derive(Debug)]
+pub struct Entry {
+    /// As stored.
+    pub document: Arc<Document>,
+    json: OnceLock<Value>,
+    typed: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Entry {
+    /// For a document that was just written.
+    pub fn new(document: Arc<Document>) -> Self {
+        Self { document, json: OnceLock::new(), typed: OnceLock::new() }
+    }
+
+    /// Its JSON; `null` should stored bytes not be JSON, which nothing writes.
+    pub fn json(&self) -> &Value {
+        self.json.get_or_init(|| serde_json::from_slice(&self.document.body).unwrap_or(Value::Null))
+    }
+
+    /// Its compiled form; `compile` runs once per revision. All readers of a kind ask for the same type.
+    pub fn typed<T: Any + Send + Sync>(&self, compile: impl FnOnce(&Value) -> T) -> Arc<T> {
+        let shared = self.typed.get_or_init(|| Arc::new(compile(self.json()))).clone();
+        match shared.downcast() {
+            Ok(typed) => typed,
+            Err(_) => unreachable!("one compiled type per document kind"),
+        }
+    }
+}
+
+/// Everything that is published.
+#[derive(Default)]
+pub struct Views {
+    /// Live opaque access tokens.
+    pub access: ByHash<Arc<AccessToken>>,
+    /// Authorization codes, live or remembered.
+    pub codes: ByHash<Arc<StoredCode>>,
+    /// Revoked families.
+    pub revoked: HashMap<GrantId, Stamp>,
+    /// Revoked client-based tokens.
+    pub blacklist: ByHash<Stamp>,
+    /// Live sessions.
+    pub sessions: ByHash<Arc<Session>>,
+    /// Documents.
+    pub documents: HashMap<DocumentKey, Arc<Entry>>,
+    /// Compiled policy sets, by realm and name.
+    pub policy_sets: HashMap<(RealmPath, Arc<str>), Arc<PolicySetIndex>>,
+    log_time: AtomicU64,
+}
+
+impl Views {
+    /// Log time that the views have reached.
+    pub fn log_time(&self) -> Stamp {
+        Stamp(self.log_time.load(Ordering::Acquire))
+    }
+
+    /// Publishes log time; called after the changes of that time.
+    pub(crate) fn reach(&self, at: Stamp) {
+        self.log_time.fetch_max(at.0, Ordering::AcqRel);
+    }
+
+    /// The access token under `hash`, unless log time has passed its end.
+    pub fn access(&self, hash: &TokenHash) -> Option<Arc<AccessToken>> {
+        let now = self.log_time();
+        self.access.pin().get(hash).filter(|token| token.expires > now).cloned()
+    }
+
+    /// The code under `hash`, in whatever state.
+    pub fn code(&self, hash: &TokenHash) -> Option<Arc<StoredCode>> {
+        self.codes.pin().get(hash).cloned()
+    }
+
+    /// The session under `hash`, unless log time has passed its end.
+    pub fn session(&self, hash: &TokenHash) -> Option<Arc<Session>> {
+        let now = self.log_time();
+        self.sessions.pin().get(hash).filter(|session| session.expires() > now).cloned()
+    }
+
+    /// Whether a client-based token is revoked, by the hash of its `jti` and by its family.
+    pub fn is_revoked(&self, jti: &TokenHash, grant: &GrantId) -> bool {
+        self.blacklist.pin().contains_key(jti) || self.revoked.pin().contains_key(grant)
+    }
+
+    /// A document.
+    pub fn document(&self, realm: &RealmPath, kind: Kind, id: &str) -> Option<Arc<Entry>> {
+        self.entry(&DocumentKey::new(realm, kind, id))
+    }
+
+    /// A document by its key.
+    pub fn entry(&self, key: &DocumentKey) -> Option<Arc<Entry>> {
+        self.documents.pin().get(key).cloned()
+    }
+
+    /// A compiled policy set.
+    pub fn policy_set(&self, realm: &RealmPath, name: &str) -> Option<Arc<PolicySetIndex>> {
+        self.policy_sets.pin().get(&(realm.clone(), set_id(name))).cloned()
+    }
+}
