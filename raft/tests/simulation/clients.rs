@@ -2,7 +2,7 @@
 
 use crate::{
     dice::Dice,
-    network::{Life, Lost, Network},
+    network::{Life, Lost, Mood, Network},
     node::{Node, Unsettled},
     oracle::Oracle,
     support::words,
@@ -300,7 +300,7 @@ impl Clients {
         let index = if leader == node.life.id {
             node.clone().read_index().await?
         } else {
-            let ask = self.network.call(node.life, leader, (), |node, ()| node.read_index().boxed());
+            let ask = self.network.call(Mood::Plain, node.life, leader, (), |node, ()| node.read_index().boxed());
             timeout(Duration::from_secs(1), ask).await.ok()?.ok()?
         };
         if !node.has_applied(index, Duration::from_secs(2)).await || !self.network.lives(node.life) {
@@ -362,9 +362,9 @@ impl Clients {
             return timeout(patience, node.clone().propose(drafts)).await.unwrap_or(Err(Unsettled::Unknown));
         }
         let from: Life = node.life;
-        let forward = self
-            .network
-            .call(from, leader, drafts, |node, drafts| async move { Some(node.propose(drafts).await) }.boxed());
+        let forward = self.network.call(Mood::Plain, from, leader, drafts, |node, drafts| {
+            async move { Some(node.propose(drafts).await) }.boxed()
+        });
         match timeout(patience, forward).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(Lost::Refused)) => Err(Unsettled::NotLeader(None)),

@@ -112,6 +112,7 @@ fn nothing_that_was_said_becomes_untrue() {
     // A simulation in which nothing goes wrong proves nothing.
     if tried >= MINIMUM {
         for what in [
+            "ambushes",
             "answers lost",
             "codes replayed",
             "copies delivered",

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 
@@ -41,6 +41,16 @@ pub struct Weather {
     pub doubled: u64,
     /// Delayed by up to half a second instead of a few milliseconds.
     pub late: u64,
+    /// Answered by a node that dies in the same instant.
+    pub ambushed: u64,
+}
+
+/// Whether an answer promises something that a node must not forget.
+#[derive(Clone, Copy, Debug)]
+pub enum Mood {
+    Plain,
+    /// A vote: rare, and all the more to be remembered.
+    Delicate,
 }
 
 /// Why there is no answer.
@@ -64,6 +74,8 @@ struct Inner {
     /// From, to.
     cuts: BTreeSet<(u64, u64)>,
     nodes: BTreeMap<u64, Arc<Node>>,
+    /// Who is to die at once.
+    victims: mpsc::UnboundedSender<Life>,
 }
 
 /// What will become of a message.
@@ -75,9 +87,11 @@ struct Fate {
 }
 
 impl Network {
-    pub fn new(dice: Dice, oracle: Arc<Oracle>) -> Arc<Self> {
+    /// A network, and the nodes that are to die at once.
+    pub fn new(dice: Dice, oracle: Arc<Oracle>) -> (Arc<Self>, mpsc::UnboundedReceiver<Life>) {
+        let (victims, dying) = mpsc::unbounded_channel();
         let (weather, cuts, nodes) = (Weather::default(), BTreeSet::new(), BTreeMap::new());
-        Arc::new(Self { oracle, inner: Mutex::new(Inner { dice, weather, cuts, nodes }) })
+        (Arc::new(Self { oracle, inner: Mutex::new(Inner { dice, weather, cuts, nodes, victims }) }), dying)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -122,7 +136,7 @@ impl Network {
 
     fn fate(&self) -> Fate {
         let mut inner = self.inner();
-        let Weather { lost, doubled, late } = inner.weather;
+        let Weather { lost, doubled, late, .. } = inner.weather;
         let dice = &mut inner.dice;
         let delay = if dice.per_mille(late) { dice.millis(10..500) } else { dice.millis(0..4) };
         let lost = dice.per_mille(lost);
@@ -138,7 +152,14 @@ impl Network {
     }
 
     /// Sends a request and waits for the answer, for ever if need be: the caller has a limit of its own.
-    pub async fn call<Q, A>(self: &Arc<Self>, from: Life, to: u64, request: Q, handle: Handler<Q, A>) -> Result<A, Lost>
+    pub async fn call<Q, A>(
+        self: &Arc<Self>,
+        mood: Mood,
+        from: Life,
+        to: u64,
+        request: Q,
+        handle: Handler<Q, A>,
+    ) -> Result<A, Lost>
     where
         Q: Clone + Send + 'static,
         A: Send + 'static,
@@ -165,13 +186,28 @@ impl Network {
         let (tell, told) = oneshot::channel();
         // It is handled even if the sender has given up meanwhile.
         tokio::spawn(async move { drop(tell.send(handle(node, request).await)) });
-        let answer = told.await.ok().flatten();
+        let answer = told.await.ok().flatten().filter(|_| self.lives(life));
         let Fate { delay, lost, .. } = self.fate();
+        // The answer is on its way, whatever becomes of the node that gave it.
+        self.ambush(life, mood);
         sleep(delay).await;
         if lost || self.is_cut(to, from.id) || !self.lives(from) {
             return pending().await;
         }
-        if self.lives(life) { answer.ok_or(Lost::Broken) } else { Err(Lost::Broken) }
+        answer.ok_or(Lost::Broken)
+    }
+
+    /// Lets a node die just after it has answered.
+    fn ambush(&self, life: Life, mood: Mood) {
+        let mut inner = self.inner();
+        let chance = match mood {
+            Mood::Plain => inner.weather.ambushed,
+            Mood::Delicate => 20 * inner.weather.ambushed,
+        };
+        if inner.dice.per_mille(chance) {
+            // Nobody listens when the simulation is over.
+            let _ = inner.victims.send(life);
+        }
     }
 }
 
@@ -214,7 +250,11 @@ impl Link {
         A: Send + 'static,
     {
         let patience = option.soft_ttl();
-        match timeout(patience, self.network.call(self.from, self.to, request, handle)).await {
+        let mood = match action {
+            RPCTypes::Vote => Mood::Delicate,
+            _ => Mood::Plain,
+        };
+        match timeout(patience, self.network.call(mood, self.from, self.to, request, handle)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Lost::Refused)) => Err(Unreachable::new(&AnyError::error("refused")).into()),
             Ok(Err(Lost::Broken)) => Err(NetworkError::new(&AnyError::error("broken")).into()),
@@ -272,9 +312,10 @@ impl RaftNetworkV2<TypeConfig> for Link {
         _: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         // As long as the slowest of its parts may take, so that a loss does not hold up replication for ever.
-        let transfer = self.network.call(self.from, self.to, Arriving { vote, snapshot }, |node, arriving| {
-            async move { node.receive(arriving.vote, arriving.snapshot).await }.boxed()
-        });
+        let transfer =
+            self.network.call(Mood::Delicate, self.from, self.to, Arriving { vote, snapshot }, |node, arriving| {
+                async move { node.receive(arriving.vote, arriving.snapshot).await }.boxed()
+            });
         let transfer = timeout(Duration::from_secs(3), transfer);
         tokio::select! {
             biased;

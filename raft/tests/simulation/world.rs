@@ -24,7 +24,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 
 const IDS: [u64; 3] = [1, 2, 3];
 const CLIENTS: usize = 5;
@@ -82,7 +85,7 @@ impl World {
     fn new(seed: u64) -> Arc<Self> {
         let mut dice = Dice::new(seed);
         let oracle = Arc::new(Oracle::new());
-        let network = Network::new(dice.fork(), oracle.clone());
+        let (network, dying) = Network::new(dice.fork(), oracle.clone());
         let clients = Clients::new(network.clone(), oracle.clone());
         let config = Config {
             heartbeat_interval: 50,
@@ -107,14 +110,35 @@ impl World {
             let (log, snap) = (MemoryDisk::new(&faults), MemoryDisk::new(&faults));
             (id, Slot { log, snap, faults, clock, epoch: 0, starting: false, fails_at: u64::MAX, stalls })
         });
-        Arc::new(Self {
+        let world = Arc::new(Self {
             network,
             oracle,
             clients,
             config: Arc::new(config.validate().expect("a valid configuration")),
             slots: Mutex::new(slots.into()),
             dice: Mutex::new(dice),
-        })
+        });
+        tokio::spawn(world.clone().ambush(dying));
+        world
+    }
+
+    /// Nodes that die when they have just answered; most come back before anybody has missed them.
+    async fn ambush(self: Arc<Self>, mut dying: mpsc::UnboundedReceiver<Life>) {
+        while let Some(life) = dying.recv().await {
+            if self.network.lives(life) {
+                self.oracle.count("ambushes");
+                self.crash(life.id);
+                let after = self.roll(|dice| match dice.within(0..4) {
+                    0 => dice.millis(0..1000),
+                    _ => dice.millis(0..10),
+                });
+                let world = self.clone();
+                tokio::spawn(async move {
+                    sleep(after).await;
+                    world.revive(life.id);
+                });
+            }
+        }
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<u64, Slot>> {
@@ -291,6 +315,7 @@ impl World {
                     lost: dice.within(0..150),
                     doubled: dice.within(0..150),
                     late: dice.within(0..100),
+                    ambushed: dice.within(0..10),
                 });
                 self.oracle.trace(|| format!("{weather:?}"));
                 self.network.set_weather(weather);
