@@ -7,6 +7,8 @@ pub mod authn;
 pub mod base_url;
 pub mod bootstrap;
 pub mod caller;
+pub mod cli;
+pub mod config;
 pub mod consensus;
 pub mod desk;
 pub mod host;
@@ -15,6 +17,7 @@ pub mod passwords;
 pub mod policy;
 pub mod realms;
 pub mod secrets;
+pub mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod views;
