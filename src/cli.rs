@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::settings::{SETTINGS, Shape};
-use crate::config::{PeerAddress, Secret, Sources};
+use crate::config::{PeerAddress, Sources};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,14 +119,34 @@ pub struct Serve {
 impl Serve {
     /// Where the configuration comes from: the file, this process's environment and these flags.
     pub fn sources(&self) -> Sources {
-        let Self { config, node_id, data_dir, http, peer, cluster, dev } = self;
-        let texts =
-            [("node_id", node_id), ("data_dir", data_dir), ("http", http), ("peer", peer), ("cluster", cluster)];
-        let mut flags: Vec<_> = texts.into_iter().filter_map(|(key, text)| Some((key, text.clone()?))).collect();
+        let Self {
+            config,
+            node_id,
+            data_dir,
+            http,
+            peer,
+            cluster,
+            dev,
+        } = self;
+        let texts = [
+            ("node_id", node_id),
+            ("data_dir", data_dir),
+            ("http", http),
+            ("peer", peer),
+            ("cluster", cluster),
+        ];
+        let mut flags: Vec<_> = texts
+            .into_iter()
+            .filter_map(|(key, text)| Some((key, text.clone()?)))
+            .collect();
         if *dev {
             flags.push(("dev", "true".into()));
         }
-        Sources { file: config.clone(), flags, ..Sources::of_process() }
+        Sources {
+            file: config.clone(),
+            flags,
+            ..Sources::of_process()
+        }
     }
 }
 
@@ -223,34 +243,23 @@ pub enum Cluster {
     },
 }
 
-/// How to reach a running cluster: any of its nodes, and who asks.
+/// How to reach a running cluster: the peer port of any of its nodes, and what proves who asks.
+///
+/// Without a certificate only a node that was started with `--dev` answers, on this machine.
 #[derive(Clone, Debug, Args)]
 pub struct Target {
-    /// Any node, with its context path
-    #[arg(long, value_name = "URL", env = "QUORATE_URL", default_value = "http://127.0.0.1:8080/am")]
-    pub url: String,
-    /// Administrator; the password comes from QUORATE_ADMIN_PASSWORD or QUORATE_ADMIN_PASSWORD_FILE
-    #[arg(long, value_name = "NAME", env = "QUORATE_USER", default_value = "amAdmin")]
-    pub user: String,
-}
-
-impl Target {
-    /// The administrator's password, from the environment; it is no flag, because flags are seen
-    /// by everybody on the machine.
-    pub fn password(&self) -> Result<Secret, String> {
-        const VARIABLE: &str = "QUORATE_ADMIN_PASSWORD";
-        const FILE: &str = "QUORATE_ADMIN_PASSWORD_FILE";
-        let said = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        match (said(VARIABLE), said(FILE)) {
-            (Some(_), Some(_)) => Err(format!("{VARIABLE} and {FILE} are both set")),
-            (Some(value), None) => {
-                value.into_string().map(Secret::new).map_err(|_| format!("{VARIABLE}: is not UTF-8"))
-            }
-            (None, Some(file)) => Secret::read(file.as_ref())
-                .map_err(|error| format!("{FILE}: {} cannot be read: {error}", file.display())),
-            (None, None) => Err(format!("set {VARIABLE} or {FILE} to the password of {}", self.user)),
-        }
-    }
+    /// Peer port of any node
+    #[arg(long, value_name = "HOST:PORT", env = "QUORATE_PEER", default_value = "127.0.0.1:8090")]
+    pub peer: String,
+    /// The cluster's CA (PEM)
+    #[arg(long, value_name = "FILE", env = "QUORATE_PEER_TLS_CA", requires_all = ["cert", "key"])]
+    pub ca: Option<PathBuf>,
+    /// A certificate that the CA signed (PEM), as made by `quorate certs node`
+    #[arg(long, value_name = "FILE", env = "QUORATE_PEER_TLS_CERT", requires = "ca")]
+    pub cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", env = "QUORATE_PEER_TLS_KEY", requires = "ca")]
+    pub key: Option<PathBuf>,
 }
 
 /// `quorate config`
@@ -307,7 +316,11 @@ fn settings_help() -> String {
         if let Some(flag) = setting.flag {
             facts.push(flag.into());
         }
-        let facts = if facts.is_empty() { String::new() } else { format!(" [{}]", facts.join(", ")) };
+        let facts = if facts.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", facts.join(", "))
+        };
         let (key, variable) = (setting.key, setting.variable());
         // Writing to a string cannot fail.
         let _ = write!(help, "\n  {key}, {variable}{facts}\n      {}", setting.help);

@@ -49,7 +49,7 @@ impl Status {
         let reason = if self.stopping.load(Ordering::Acquire) {
             Some("stopping")
         } else if !health.ready {
-            Some(health.reason.unwrap_or("not ready"))
+            Some(health.reason.map_or("not ready", quorate_cluster::Reason::label))
         } else if !bootstrap::is_done(&self.desk) {
             Some("the cluster is being set up")
         } else {

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! What the outside sees of Quorate: HTTP, OAuth 2.0, Common REST, authentication, policy evaluation, CLI and configuration.
 //!
 //! Read `desk` (what a handler works with), `actors` and `views` (who holds the state, who shows it), then the services.
@@ -21,3 +22,8 @@ pub mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod views;
+=======
+pub mod cli;
+pub mod config;
+pub mod telemetry;
+>>>>>>> cli

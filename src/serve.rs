@@ -19,7 +19,7 @@ use crate::{
 use actix::Arbiter;
 use actix_web::{App, HttpServer, dev::ServerHandle, web};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use quorate_cluster::{Node, Security, admin};
+use quorate_cluster::{Node, Security};
 use quorate_raft::store::Peer;
 use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
 use std::{
@@ -166,7 +166,8 @@ fn settings(config: &Config, actors: &Arc<Actors>) -> quorate_cluster::Settings 
             Security::Mtls { ca: tls.ca.clone(), cert: tls.cert.clone(), key: tls.key.clone() },
             config.peers.listen,
         ),
-        PeerSecurity::PlaintextOnLoopback | PeerSecurity::Closed => (Security::PlaintextLoopback, config.peers.listen),
+        PeerSecurity::PlaintextOnLoopback => (Security::PlaintextLoopback, config.peers.listen),
+        PeerSecurity::Closed => (Security::Closed, config.peers.listen),
     };
     let http = config.base_url();
     let found = match &config.peers.bootstrap {
@@ -301,12 +302,7 @@ async fn stop_signal() -> io::Result<()> {
 async fn stop_gracefully(config: &Config, raft: &Handle, node: &Node<Actors>, status: &http::Status, servers: &[ServerHandle]) {
     let whole = async {
         status.stop();
-        if node.leader() == Some(config.node_id) {
-            let handed = timeout(Duration::from_secs(1), node.admin(admin::Operation::TransferLeader { to: None })).await;
-            if !matches!(handed, Ok(Ok(_))) {
-                tracing::info!("leadership was not handed over; the others will elect");
-            }
-        }
+        node.retire().await;
         for server in servers {
             server.stop(true).await;
         }

@@ -51,6 +51,8 @@ pub enum Security {
     },
     /// No encryption; refused unless every address is loopback.
     PlaintextLoopback,
+    /// A node alone: nobody is let in, nobody is called. The port it is given is not opened.
+    Closed,
 }
 
 /// Why the peer port cannot be secured. The operator has to act.
@@ -83,14 +85,23 @@ pub(crate) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 /// Both ends of the peer port's security.
 #[derive(Clone)]
 pub(crate) enum Transport {
+    /// Nobody gets through; a port of the system's choice on loopback stands in for the real one.
+    Closed,
     Plain,
-    Tls { acceptor: TlsAcceptor, connector: TlsConnector },
+    Tls {
+        acceptor: TlsAcceptor,
+        connector: TlsConnector,
+    },
 }
 
 impl Transport {
     /// Reads the files of `security`.
     pub fn open(security: &Security) -> Result<Self, SecurityError> {
-        let Security::Mtls { ca, cert, key } = security else { return Ok(Self::Plain) };
+        let (ca, cert, key) = match security {
+            Security::Mtls { ca, cert, key } => (ca, cert, key),
+            Security::PlaintextLoopback => return Ok(Self::Plain),
+            Security::Closed => return Ok(Self::Closed),
+        };
         let unusable = |e: rustls::Error| SecurityError::Unusable(Box::new(e));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
 
@@ -129,11 +140,17 @@ impl Transport {
         if matches!(self, Self::Plain) && !addr.ip().is_loopback() {
             return Err(SecurityError::NotLoopback(addr.to_string()));
         }
+        if matches!(self, Self::Closed) {
+            return Ok(TcpListener::bind(("127.0.0.1", 0)).await);
+        }
         Ok(TcpListener::bind(addr).await)
     }
 
     /// Connects to a peer and proves membership to it.
     pub async fn dial(&self, addr: &str) -> io::Result<(Reader, Writer)> {
+        if matches!(self, Self::Closed) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let mut found = Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
         for candidate in tokio::net::lookup_host(addr).await? {
             if matches!(self, Self::Plain) && !candidate.ip().is_loopback() {
@@ -148,6 +165,7 @@ impl Transport {
         let stream = found?;
         stream.set_nodelay(true)?;
         match self {
+            Self::Closed => Err(io::ErrorKind::PermissionDenied.into()),
             Self::Plain => Ok(halves(stream)),
             Self::Tls { connector, .. } => {
                 // The name is required by the protocol and, see above, not compared.
@@ -163,6 +181,7 @@ impl Transport {
     pub async fn accept(&self, stream: TcpStream) -> io::Result<(Reader, Writer)> {
         stream.set_nodelay(true)?;
         match self {
+            Self::Closed => Err(io::ErrorKind::PermissionDenied.into()),
             Self::Plain => Ok(halves(stream)),
             Self::Tls { acceptor, .. } => {
                 let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;

@@ -3,9 +3,9 @@
 //!
 //! | part                                   | where     |
 //! |----------------------------------------|-----------|
-//! | child processes, their ports and files | [`nodes`] |
-//! | requests as curl lines, answers, checks| [`talk`]  |
-//! | what is asked, and what must come out  | [`story`] |
+//! | child processes, their ports and files | `nodes`   |
+//! | requests as curl lines, answers, checks| `talk`    |
+//! | what is asked, and what must come out  | `story`   |
 //!
 //! The children are of this executable, so what is shown is what `quorate serve` does. They die
 //! with the demo, and their data with them: also on Ctrl-C, SIGTERM, SIGHUP and panic.
@@ -55,7 +55,10 @@ impl Broken {
 
 /// Runs the demo until it is through (`--exit`) or stopped.
 pub fn run(args: &Demo) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("no runtime: {error}");
@@ -125,12 +128,21 @@ async fn show(args: &Demo, walked: &Cell<bool>) -> Result<bool, Broken> {
     }
 
     let file = nodes.dir().join("demo.env");
-    crate::config::secret::write_private(&file, &talk.exports()).map_err(Broken::system(file.display().to_string()))?;
+    crate::config::secret::write_private(&file, &talk.exports())
+        .map_err(Broken::system(file.display().to_string()))?;
     talk.heading("Still up");
     for node in nodes.all() {
-        talk.note(&format!("node {}  http://{}/am  log {}", node.id, node.http, node.log.display()));
+        talk.note(&format!(
+            "node {}  http://{}/am  log {}",
+            node.id,
+            node.http,
+            node.log.display()
+        ));
     }
-    talk.note(&format!("to repeat the lines above:  set -a; . {}", file.display()));
+    talk.note(&format!(
+        "to repeat the lines above:  set -a; . {}",
+        file.display()
+    ));
     talk.note("Ctrl-C stops the nodes and removes their data");
     std::future::pending().await
 }
@@ -139,7 +151,11 @@ async fn walk(talk: &mut Talk, nodes: &mut Nodes) -> Result<(), Broken> {
     for id in 1..=3 {
         let took = nodes.ready(talk, id, READY_WITHIN).await?;
         talk.check(
-            &format!("node {id} is ready on http://{}/am after {} ms", nodes.node(id)?.http, took.as_millis()),
+            &format!(
+                "node {id} is ready on http://{}/am after {} ms",
+                nodes.node(id)?.http,
+                took.as_millis()
+            ),
             true,
         );
     }
