@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! What the outside sees of Quorate: HTTP, OAuth 2.0, Common REST, authentication, policy evaluation, CLI and configuration.
 //!
 //! Read `desk` (what a handler works with), `actors` and `views` (who holds the state, who shows it), then the services.
@@ -11,19 +10,21 @@ pub mod caller;
 pub mod cli;
 pub mod config;
 pub mod consensus;
+pub mod crest;
 pub mod desk;
 pub mod host;
+pub mod http;
 pub mod keys;
+pub mod node;
+pub mod oauth2;
+pub mod operate;
 pub mod passwords;
 pub mod policy;
 pub mod realms;
+pub mod rest;
 pub mod secrets;
+pub mod serve;
 pub mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod views;
-=======
-pub mod cli;
-pub mod config;
-pub mod telemetry;
->>>>>>> cli
