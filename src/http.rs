@@ -3,7 +3,8 @@
 use crate::{
     bootstrap,
     desk::Desk,
-    oauth2, rest,
+    oauth2,
+    rest::{self, Csrf, Scope, authenticate, authorization, sessions},
     telemetry::{self, Metrics, label},
 };
 use actix_web::{
@@ -105,6 +106,17 @@ async fn metrics_page(metrics: web::Data<Metrics>, status: web::Data<Status>) ->
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.render())
 }
 
+/// Everything below `/json`.
+fn json(cfg: &mut web::ServiceConfig) {
+    let routes = rest::routes()
+        .resource(Scope::Realm, "resourcetypes", authorization::ResourceTypes)
+        .resource(Scope::Realm, "applications", authorization::PolicySets)
+        .resource(Scope::Realm, "policies", authorization::Policies)
+        .resource(Scope::Realm, "sessions", sessions::Sessions)
+        .plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
+    rest::mount(routes, cfg);
+}
+
 /// Health and metrics, at their short names.
 pub fn management(cfg: &mut web::ServiceConfig) {
     cfg.route("/livez", web::get().to(live))
@@ -152,16 +164,16 @@ async fn measure(
 
 /// The application of one worker.
 pub fn app(
-    desk: &Desk,
-    status: &Status,
-    metrics: Option<&Metrics>,
+    desk: Desk,
+    status: Status,
+    metrics: Option<Metrics>,
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>,
 > {
     let context = desk.front().context_path.clone();
     let app = App::new()
-        .app_data(web::Data::new(desk.clone()))
-        .app_data(web::Data::new(status.clone()))
+        .app_data(web::Data::new(desk))
+        .app_data(web::Data::new(status))
         .app_data(web::Data::new(context.clone()))
         .wrap(from_fn(measure))
         .service(
@@ -169,12 +181,12 @@ pub fn app(
                 .route("/json/health/live", web::get().to(live))
                 .route("/json/health/ready", web::get().to(ready))
                 .service(web::scope("/oauth2").configure(oauth2::configure))
-                .service(web::scope("/json").configure(rest::configure)),
+                .service(web::scope("/json").configure(json)),
         )
         .route("/livez", web::get().to(live))
         .route("/readyz", web::get().to(ready));
     match metrics {
-        Some(metrics) => app.app_data(web::Data::new(metrics.clone())).route("/metrics", web::get().to(metrics_page)),
+        Some(metrics) => app.app_data(web::Data::new(metrics)).route("/metrics", web::get().to(metrics_page)),
         None => app,
     }
 }

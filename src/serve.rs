@@ -203,7 +203,7 @@ fn listen(config: &Config, desk: &Desk, status: &http::Status, metrics: &Metrics
     let shared = (desk.clone(), status.clone(), metrics.clone(), config.management.is_none(), config.limits.clone());
     let server = HttpServer::new(move || {
         let (desk, status, metrics, with_metrics, limits) = &shared;
-        http::app(desk, status, with_metrics.then_some(metrics))
+        http::app(desk.clone(), status.clone(), with_metrics.then(|| metrics.clone()))
             .app_data(web::PayloadConfig::new(limits.form_bytes.max(limits.json_bytes)))
     })
     .workers(workers)

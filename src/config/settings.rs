@@ -245,7 +245,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "log.filter",
         Text,
-        Some("info"),
+        Some("info,openraft=warn,actix_server=warn"),
         None,
         "what to log, e.g. `info,quorate::oauth2=debug`",
     ),
