@@ -7,12 +7,14 @@ pub mod base_url;
 pub mod bootstrap;
 pub mod caller;
 pub mod consensus;
+pub mod crest;
 pub mod desk;
 pub mod host;
 pub mod keys;
 pub mod passwords;
 pub mod policy;
 pub mod realms;
+pub mod rest;
 pub mod secrets;
 #[cfg(test)]
 pub(crate) mod testing;
