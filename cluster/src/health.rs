@@ -44,6 +44,10 @@ pub struct Health {
     pub applied: u64,
     /// Entries known to be committed and not applied here yet.
     pub lag: u64,
+    /// Last entry that this node's snapshot holds.
+    pub snapshot: u64,
+    /// Last entry that is gone from this node's log, because a snapshot holds it.
+    pub purged: u64,
     /// Everybody, by id.
     pub members: Vec<Member>,
 }
@@ -62,6 +66,8 @@ impl Health {
             committed: 0,
             applied: 0,
             lag: 0,
+            snapshot: 0,
+            purged: 0,
             members: Vec::new(),
         }
     }
@@ -177,6 +183,8 @@ impl<O: Owners> Shared<O> {
             committed,
             applied,
             lag: committed - applied,
+            snapshot: metrics.snapshot.as_ref().map_or(0, |id| id.index),
+            purged: metrics.purged.as_ref().map_or(0, |id| id.index),
             members: members(&metrics),
         }
     }

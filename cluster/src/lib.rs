@@ -193,7 +193,7 @@ pub async fn start<O: Owners>(settings: Settings, owners: Arc<O>) -> Result<Node
     let (health_is, health) = watch::channel(Health::unknown(id));
     let (failed_is, failed) = watch::channel(None);
     let shared = Arc::new(Shared {
-        pulse: Pulse::new(settings.timing.election_max * 2),
+        pulse: Pulse::new(settings.timing.election_max),
         settings,
         peer_addr,
         raft,
