@@ -402,6 +402,11 @@ impl GrantSets {
             }
             return Err(refusal);
         }
+        // Unreachable with honest dice; a purchase that was ended must not come back by way of a code that did (G3).
+        let bought = &redeem.purchase.hash();
+        if self.access.get(bought).or_else(|| self.ended.get(bought)).is_some() {
+            return Err(Refusal::Replayed);
+        }
         self.make_room()?;
 
         // Write: no `return` and no `?` below, so that half a redemption cannot happen.
