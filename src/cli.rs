@@ -119,34 +119,14 @@ pub struct Serve {
 impl Serve {
     /// Where the configuration comes from: the file, this process's environment and these flags.
     pub fn sources(&self) -> Sources {
-        let Self {
-            config,
-            node_id,
-            data_dir,
-            http,
-            peer,
-            cluster,
-            dev,
-        } = self;
-        let texts = [
-            ("node_id", node_id),
-            ("data_dir", data_dir),
-            ("http", http),
-            ("peer", peer),
-            ("cluster", cluster),
-        ];
-        let mut flags: Vec<_> = texts
-            .into_iter()
-            .filter_map(|(key, text)| Some((key, text.clone()?)))
-            .collect();
+        let Self { config, node_id, data_dir, http, peer, cluster, dev } = self;
+        let texts =
+            [("node_id", node_id), ("data_dir", data_dir), ("http", http), ("peer", peer), ("cluster", cluster)];
+        let mut flags: Vec<_> = texts.into_iter().filter_map(|(key, text)| Some((key, text.clone()?))).collect();
         if *dev {
             flags.push(("dev", "true".into()));
         }
-        Sources {
-            file: config.clone(),
-            flags,
-            ..Sources::of_process()
-        }
+        Sources { file: config.clone(), flags, ..Sources::of_process() }
     }
 }
 
@@ -316,11 +296,7 @@ fn settings_help() -> String {
         if let Some(flag) = setting.flag {
             facts.push(flag.into());
         }
-        let facts = if facts.is_empty() {
-            String::new()
-        } else {
-            format!(" [{}]", facts.join(", "))
-        };
+        let facts = if facts.is_empty() { String::new() } else { format!(" [{}]", facts.join(", ")) };
         let (key, variable) = (setting.key, setting.variable());
         // Writing to a string cannot fail.
         let _ = write!(help, "\n  {key}, {variable}{facts}\n      {}", setting.help);

@@ -161,15 +161,8 @@ impl Config {
 }
 
 /// No two of our own ports may be the same.
-fn listeners(
-    reader: &mut Reader<'_>,
-    http: Option<SocketAddr>,
-    management: Option<SocketAddr>,
-    peers: Option<&Peers>,
-) {
-    let peer = peers
-        .filter(|peers| peers.security != PeerSecurity::Closed)
-        .map(|peers| peers.listen);
+fn listeners(reader: &mut Reader<'_>, http: Option<SocketAddr>, management: Option<SocketAddr>, peers: Option<&Peers>) {
+    let peer = peers.filter(|peers| peers.security != PeerSecurity::Closed).map(|peers| peers.listen);
     let named = [("http", http), ("management", management), ("peer", peer)];
     for (index, (key, address)) in named.iter().enumerate() {
         for (other, taken) in &named[..index] {
@@ -184,16 +177,10 @@ fn listeners(
 
 fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let (ip, other) = (a.ip().to_canonical(), b.ip().to_canonical());
-    a.port() != 0
-        && a.port() == b.port()
-        && (ip == other || ip.is_unspecified() || other.is_unspecified())
+    a.port() != 0 && a.port() == b.port() && (ip == other || ip.is_unspecified() || other.is_unspecified())
 }
 
-fn master_key(
-    reader: &mut Reader<'_>,
-    data_dir: Option<&Path>,
-    peers: Option<&Peers>,
-) -> Option<MasterKeySource> {
+fn master_key(reader: &mut Reader<'_>, data_dir: Option<&Path>, peers: Option<&Peers>) -> Option<MasterKeySource> {
     if let Some(secret) = reader.secret("master_key")? {
         return match MasterKey::parse(&secret) {
             Ok(key) => Some(MasterKeySource::Given(key)),
@@ -213,31 +200,25 @@ fn master_key(
     }
     let data_dir = data_dir?;
     let Some(name) = data_dir.file_name() else {
-        reader.reject("data_dir", "has no name that a key file could be put beside: name a directory, or set `master_key`");
+        reader.reject(
+            "data_dir",
+            "has no name that a key file could be put beside: name a directory, or set `master_key`",
+        );
         return None;
     };
     let mut key_file = name.to_owned();
     key_file.push(".key");
-    Some(MasterKeySource::KeyFile {
-        path: data_dir.with_file_name(key_file),
-        data_dir: data_dir.to_owned(),
-    })
+    Some(MasterKeySource::KeyFile { path: data_dir.with_file_name(key_file), data_dir: data_dir.to_owned() })
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {
     let filter = reader.required("log.filter", |text| {
-        EnvFilter::builder()
-            .parse(text)
-            .map(|_| text.to_owned())
-            .map_err(|error| format!("`{text}`: {error}"))
+        EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| format!("`{text}`: {error}"))
     });
     let format = reader.required("log.format", |text| match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("must be text or json"),
     });
-    Some(Log {
-        filter: filter?,
-        format: format?,
-    })
+    Some(Log { filter: filter?, format: format? })
 }

@@ -69,7 +69,11 @@ async fn live(status: web::Data<Status>) -> HttpResponse {
 
 async fn ready(status: web::Data<Status>) -> HttpResponse {
     let (reason, health) = status.readiness();
-    let members: Vec<_> = health.members.iter().map(|member| json!({ "id": member.id, "role": format!("{:?}", member.role).to_lowercase() })).collect();
+    let members: Vec<_> = health
+        .members
+        .iter()
+        .map(|member| json!({ "id": member.id, "role": format!("{:?}", member.role).to_lowercase() }))
+        .collect();
     let body = json!({
         "ready": reason.is_none(),
         "reason": reason,
@@ -168,7 +172,13 @@ pub fn app(
     status: Status,
     metrics: Option<Metrics>,
 ) -> App<
-    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>,
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
 > {
     let context = desk.front().context_path.clone();
     let app = App::new()

@@ -77,7 +77,10 @@ async fn perform(command: &Cluster) -> Outcome {
             let _ = (client, file);
             Err("x".into())
         }
-        Cluster::Verify { file } => { let _ = file; Err("x".into()) },
+        Cluster::Verify { file } => {
+            let _ = file;
+            Err("x".into())
+        }
         Cluster::Restore { file, node } => restore(file, node).await,
     }
 }
@@ -86,7 +89,7 @@ async fn restore(file: &std::path::Path, node: &crate::cli::Serve) -> Outcome {
     let config = crate::config::Config::load(&node.sources())
         .map_err(|bad| bad.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let peer = Peer { addr: config.peers.listen.to_string(), http: config.base_url() };
-    let _ = (file, peer, backup::X);
+    let _ = (file, peer, 1);
     let restored = 1;
     Ok(format!("{restored}\nstart node {} on {} and add the others to it", config.node_id, config.data_dir.display()))
 }

@@ -13,12 +13,15 @@
 //! [`Routes::plain`], then [`mount`].
 
 pub mod agents;
+pub mod authenticate;
+pub mod authorization;
 pub mod identity;
 pub mod realms;
 pub mod routes;
 pub mod schema;
 pub mod serverinfo;
 pub mod services;
+pub mod sessions;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -162,18 +162,20 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
 
 fn settings(config: &Config, actors: &Arc<Actors>) -> quorate_cluster::Settings {
     let (security, listen) = match &config.peers.security {
-        PeerSecurity::MutualTls(tls) => (
-            Security::Mtls { ca: tls.ca.clone(), cert: tls.cert.clone(), key: tls.key.clone() },
-            config.peers.listen,
-        ),
+        PeerSecurity::MutualTls(tls) => {
+            (Security::Mtls { ca: tls.ca.clone(), cert: tls.cert.clone(), key: tls.key.clone() }, config.peers.listen)
+        }
         PeerSecurity::PlaintextOnLoopback => (Security::PlaintextLoopback, config.peers.listen),
         PeerSecurity::Closed => (Security::Closed, config.peers.listen),
     };
     let http = config.base_url();
     let found = match &config.peers.bootstrap {
-        Bootstrap::Found(members) => {
-            Some(members.iter().map(|member| (member.id, member.address.to_string())).collect::<std::collections::BTreeMap<_, _>>())
-        }
+        Bootstrap::Found(members) => Some(
+            members
+                .iter()
+                .map(|member| (member.id, member.address.to_string()))
+                .collect::<std::collections::BTreeMap<_, _>>(),
+        ),
         Bootstrap::Join => None,
     };
     let own = found.as_ref().and_then(|members| members.get(&config.node_id).cloned());
@@ -198,7 +200,12 @@ fn settings(config: &Config, actors: &Arc<Actors>) -> quorate_cluster::Settings 
 }
 
 /// Binds the ports and starts to answer on them.
-fn listen(config: &Config, desk: &Desk, status: &http::Status, metrics: &Metrics) -> Result<Vec<ServerHandle>, ServeError> {
+fn listen(
+    config: &Config,
+    desk: &Desk,
+    status: &http::Status,
+    metrics: &Metrics,
+) -> Result<Vec<ServerHandle>, ServeError> {
     let workers = config.http_workers.map_or_else(|| if cores() >= 8 { cores() - 3 } else { cores() }, usize::from);
     let shared = (desk.clone(), status.clone(), metrics.clone(), config.management.is_none(), config.limits.clone());
     let server = HttpServer::new(move || {
@@ -299,7 +306,13 @@ async fn stop_signal() -> io::Result<()> {
 }
 
 /// Not ready, leadership handed over, requests in flight answered, then the end (architecture.md §4).
-async fn stop_gracefully(config: &Config, raft: &Handle, node: &Node<Actors>, status: &http::Status, servers: &[ServerHandle]) {
+async fn stop_gracefully(
+    config: &Config,
+    raft: &Handle,
+    node: &Node<Actors>,
+    status: &http::Status,
+    servers: &[ServerHandle],
+) {
     let whole = async {
         status.stop();
         node.retire().await;

@@ -132,177 +132,47 @@ pub const MAILBOX_DEPTH: &str = "quorate_mailbox_depth";
 pub const DISK_BYTES: &str = "quorate_disk_bytes";
 
 const fn metric(name: &'static str, kind: Kind, unit: Unit, help: &'static str) -> Metric {
-    Metric {
-        name,
-        kind,
-        unit,
-        help,
-    }
+    Metric { name, kind, unit, help }
 }
 
 /// All of them.
 pub const METRICS: &[Metric] = &[
-    metric(
-        HTTP_REQUESTS,
-        Kind::Counter,
-        Unit::Count,
-        "Requests answered, by route, method and status",
-    ),
-    metric(
-        HTTP_SECONDS,
-        Kind::Seconds,
-        Unit::Seconds,
-        "Time to answer a request, by route",
-    ),
-    metric(
-        HTTP_IN_FLIGHT,
-        Kind::Gauge,
-        Unit::Count,
-        "Requests being answered",
-    ),
-    metric(
-        TOKENS_ISSUED,
-        Kind::Counter,
-        Unit::Count,
-        "Access tokens issued, by grant_type and format",
-    ),
-    metric(
-        INTROSPECTIONS,
-        Kind::Counter,
-        Unit::Count,
-        "Introspections, by outcome: active, inactive",
-    ),
-    metric(
-        REVOCATIONS,
-        Kind::Counter,
-        Unit::Count,
-        "Revocations, by outcome",
-    ),
-    metric(
-        AUTHENTICATIONS,
-        Kind::Counter,
-        Unit::Count,
-        "Logins, by outcome: success, failure",
-    ),
-    metric(
-        POLICY_DECISIONS,
-        Kind::Counter,
-        Unit::Count,
-        "Policy decisions, by outcome: allow, deny, none",
-    ),
-    metric(
-        POLICY_SECONDS,
-        Kind::Seconds,
-        Unit::Seconds,
-        "Time to decide one request over policies",
-    ),
-    metric(
-        PROPOSALS,
-        Kind::Counter,
-        Unit::Count,
-        "Proposals, by outcome; `unknown` and `overloaded` included",
-    ),
-    metric(
-        PROPOSAL_SECONDS,
-        Kind::Seconds,
-        Unit::Seconds,
-        "Time from proposal to outcome, consensus included",
-    ),
-    metric(
-        PROPOSALS_IN_FLIGHT,
-        Kind::Gauge,
-        Unit::Count,
-        "Proposals that wait for their outcome",
-    ),
-    metric(
-        READ_BARRIER_SECONDS,
-        Kind::Seconds,
-        Unit::Seconds,
-        "Time a read waited until it could be linearizable",
-    ),
-    metric(
-        READ_BARRIER_SHARED,
-        Kind::Batch,
-        Unit::Count,
-        "Reads that shared one barrier",
-    ),
-    metric(
-        RAFT_LEADING,
-        Kind::Gauge,
-        Unit::Count,
-        "1 while this node leads, else 0",
-    ),
+    metric(HTTP_REQUESTS, Kind::Counter, Unit::Count, "Requests answered, by route, method and status"),
+    metric(HTTP_SECONDS, Kind::Seconds, Unit::Seconds, "Time to answer a request, by route"),
+    metric(HTTP_IN_FLIGHT, Kind::Gauge, Unit::Count, "Requests being answered"),
+    metric(TOKENS_ISSUED, Kind::Counter, Unit::Count, "Access tokens issued, by grant_type and format"),
+    metric(INTROSPECTIONS, Kind::Counter, Unit::Count, "Introspections, by outcome: active, inactive"),
+    metric(REVOCATIONS, Kind::Counter, Unit::Count, "Revocations, by outcome"),
+    metric(AUTHENTICATIONS, Kind::Counter, Unit::Count, "Logins, by outcome: success, failure"),
+    metric(POLICY_DECISIONS, Kind::Counter, Unit::Count, "Policy decisions, by outcome: allow, deny, none"),
+    metric(POLICY_SECONDS, Kind::Seconds, Unit::Seconds, "Time to decide one request over policies"),
+    metric(PROPOSALS, Kind::Counter, Unit::Count, "Proposals, by outcome; `unknown` and `overloaded` included"),
+    metric(PROPOSAL_SECONDS, Kind::Seconds, Unit::Seconds, "Time from proposal to outcome, consensus included"),
+    metric(PROPOSALS_IN_FLIGHT, Kind::Gauge, Unit::Count, "Proposals that wait for their outcome"),
+    metric(READ_BARRIER_SECONDS, Kind::Seconds, Unit::Seconds, "Time a read waited until it could be linearizable"),
+    metric(READ_BARRIER_SHARED, Kind::Batch, Unit::Count, "Reads that shared one barrier"),
+    metric(RAFT_LEADING, Kind::Gauge, Unit::Count, "1 while this node leads, else 0"),
     metric(RAFT_TERM, Kind::Gauge, Unit::Count, "Raft term"),
-    metric(
-        RAFT_LAST_INDEX,
-        Kind::Gauge,
-        Unit::Count,
-        "Index of the last log entry",
-    ),
-    metric(
-        RAFT_APPLIED_INDEX,
-        Kind::Gauge,
-        Unit::Count,
-        "Index of the last applied entry",
-    ),
-    metric(
-        RAFT_LEADER_CHANGES,
-        Kind::Counter,
-        Unit::Count,
-        "Changes of leader seen by this node",
-    ),
-    metric(
-        LOG_FLUSH_SECONDS,
-        Kind::Seconds,
-        Unit::Seconds,
-        "Time of one durable flush of the log",
-    ),
-    metric(
-        LOG_FLUSH_ENTRIES,
-        Kind::Batch,
-        Unit::Count,
-        "Log entries that shared one flush",
-    ),
-    metric(
-        LIVE_RECORDS,
-        Kind::Gauge,
-        Unit::Count,
-        "Records alive in the replicated state, by owner",
-    ),
-    metric(
-        MAILBOX_DEPTH,
-        Kind::Gauge,
-        Unit::Count,
-        "Messages waiting for an owner, by owner",
-    ),
-    metric(
-        DISK_BYTES,
-        Kind::Gauge,
-        Unit::Bytes,
-        "Bytes of the data directory on disk",
-    ),
+    metric(RAFT_LAST_INDEX, Kind::Gauge, Unit::Count, "Index of the last log entry"),
+    metric(RAFT_APPLIED_INDEX, Kind::Gauge, Unit::Count, "Index of the last applied entry"),
+    metric(RAFT_LEADER_CHANGES, Kind::Counter, Unit::Count, "Changes of leader seen by this node"),
+    metric(LOG_FLUSH_SECONDS, Kind::Seconds, Unit::Seconds, "Time of one durable flush of the log"),
+    metric(LOG_FLUSH_ENTRIES, Kind::Batch, Unit::Count, "Log entries that shared one flush"),
+    metric(LIVE_RECORDS, Kind::Gauge, Unit::Count, "Records alive in the replicated state, by owner"),
+    metric(MAILBOX_DEPTH, Kind::Gauge, Unit::Count, "Messages waiting for an owner, by owner"),
+    metric(DISK_BYTES, Kind::Gauge, Unit::Bytes, "Bytes of the data directory on disk"),
 ];
 
 /// Upper bounds of duration buckets, s: from an in-memory read to a lost leader.
-const SECONDS: &[f64] = &[
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0,
-];
+const SECONDS: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Upper bounds of batch-size buckets.
-const BATCHES: &[f64] = &[
-    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
-];
+const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
 /// Tells the recorder in charge what each metric means.
 pub fn describe() {
-    for Metric {
-        name,
-        kind,
-        unit,
-        help,
-    } in METRICS
-    {
+    for Metric { name, kind, unit, help } in METRICS {
         match kind {
             Kind::Counter => describe_counter!(*name, *unit, *help),
             Kind::Gauge => describe_gauge!(*name, *unit, *help),
@@ -331,16 +201,8 @@ pub fn init_log(log: &Log) -> Result<(), Error> {
     let filter = EnvFilter::builder().parse(&log.filter)?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
-        LogFormat::Text => lines
-            .with_ansi(std::io::stderr().is_terminal())
-            .finish()
-            .try_init()?,
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .finish()
-            .try_init()?,
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).finish().try_init()?,
     }
     Ok(())
 }
@@ -392,14 +254,10 @@ mod tests {
     #[test]
     fn names_follow_prometheus_and_are_unique() {
         let mut seen = BTreeSet::new();
-        for Metric {
-            name, kind, help, ..
-        } in METRICS
-        {
+        for Metric { name, kind, help, .. } in METRICS {
             assert!(seen.insert(name), "{name} twice");
             assert!(
-                name.starts_with("quorate_")
-                    && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                name.starts_with("quorate_") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
                 "{name}"
             );
             assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
@@ -415,26 +273,16 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             describe();
             metrics::histogram!(PROPOSAL_SECONDS).record(0.003);
-            metrics::counter!(TOKENS_ISSUED, label::GRANT_TYPE => "client_credentials", label::FORMAT => "opaque").increment(2);
+            metrics::counter!(TOKENS_ISSUED, label::GRANT_TYPE => "client_credentials", label::FORMAT => "opaque")
+                .increment(2);
         });
         let text = Metrics(handle).render();
+        assert!(text.contains("quorate_proposal_seconds_bucket{le=\"0.005\"} 1"), "{text}");
+        assert!(text.contains("quorate_proposal_seconds_bucket{le=\"0.0025\"} 0"), "{text}");
         assert!(
-            text.contains("quorate_proposal_seconds_bucket{le=\"0.005\"} 1"),
+            text.contains("quorate_tokens_issued_total{grant_type=\"client_credentials\",format=\"opaque\"} 2"),
             "{text}"
         );
-        assert!(
-            text.contains("quorate_proposal_seconds_bucket{le=\"0.0025\"} 0"),
-            "{text}"
-        );
-        assert!(
-            text.contains(
-                "quorate_tokens_issued_total{grant_type=\"client_credentials\",format=\"opaque\"} 2"
-            ),
-            "{text}"
-        );
-        assert!(
-            text.contains("# HELP quorate_tokens_issued_total Access tokens issued"),
-            "{text}"
-        );
+        assert!(text.contains("# HELP quorate_tokens_issued_total Access tokens issued"), "{text}");
     }
 }

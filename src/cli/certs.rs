@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::{Span, Zoned};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 use super::{Certs, Exit};
@@ -56,12 +56,7 @@ pub fn run(command: &Certs) -> Exit {
     };
     match made {
         Ok(made) => {
-            println!(
-                "{}\n{}\nvalid until {}",
-                made.cert.display(),
-                made.key.display(),
-                made.until
-            );
+            println!("{}\n{}\nvalid until {}", made.cert.display(), made.key.display(), made.until);
             Exit::Done
         }
         Err(error) => {
@@ -110,8 +105,7 @@ pub fn node(dir: &Path, name: &str, hosts: &[String]) -> Result<Made, Error> {
     if !ca_cert.exists() || !ca_key.exists() {
         return Err(Error::NoCa(dir.into()));
     }
-    let read =
-        |path: &PathBuf| fs::read_to_string(path).map_err(|error| Error::File(path.clone(), error));
+    let read = |path: &PathBuf| fs::read_to_string(path).map_err(|error| Error::File(path.clone(), error));
     let issuer = Issuer::from_ca_cert_pem(&read(&ca_cert)?, KeyPair::from_pem(&read(&ca_key)?)?)?;
 
     let mut params = CertificateParams::default();
@@ -119,10 +113,7 @@ pub fn node(dir: &Path, name: &str, hosts: &[String]) -> Result<Made, Error> {
     params.subject_alt_names = names(name, hosts)?;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![
-        ExtendedKeyUsagePurpose::ServerAuth,
-        ExtendedKeyUsagePurpose::ClientAuth,
-    ];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
     let until = valid_for(&mut params, NODE_YEARS)?;
     let key = KeyPair::generate()?;
@@ -138,10 +129,7 @@ fn common_name(name: &str) -> DistinguishedName {
 
 fn names(name: &str, hosts: &[String]) -> Result<Vec<SanType>, Error> {
     let mut names = Vec::new();
-    for host in [name, "localhost"]
-        .into_iter()
-        .chain(hosts.iter().map(String::as_str))
-    {
+    for host in [name, "localhost"].into_iter().chain(hosts.iter().map(String::as_str)) {
         let san = match host.parse::<IpAddr>() {
             Ok(ip) => SanType::IpAddress(ip),
             Err(_) if is_host_name(host) => SanType::DnsName(host.try_into()?),
@@ -163,56 +151,30 @@ fn names(name: &str, hosts: &[String]) -> Result<Vec<SanType>, Error> {
 /// From yesterday, because clocks differ, for so many years.
 fn valid_for(params: &mut CertificateParams, years: i64) -> Result<jiff::civil::Date, Error> {
     let today = Zoned::now().date();
-    let (from, until) = (
-        today.yesterday()?,
-        today.checked_add(Span::new().try_years(years)?)?,
-    );
-    let [not_before, not_after] = [from, until].map(|date| {
-        date_time_ymd(
-            date.year().into(),
-            date.month().unsigned_abs(),
-            date.day().unsigned_abs(),
-        )
-    });
+    let (from, until) = (today.yesterday()?, today.checked_add(Span::new().try_years(years)?)?);
+    let [not_before, not_after] = [from, until]
+        .map(|date| date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs()));
     params.not_before = not_before;
     params.not_after = not_after;
     Ok(until)
 }
 
 /// Writes both files or none; the key first, because nobody uses a certificate without its key.
-fn save(
-    dir: &Path,
-    name: &str,
-    cert: &str,
-    key: &KeyPair,
-    until: jiff::civil::Date,
-) -> Result<Made, Error> {
-    let made = Made {
-        cert: dir.join(format!("{name}.pem")),
-        key: dir.join(format!("{name}.key")),
-        until,
-    };
-    if let Some(taken) = [&made.cert, &made.key]
-        .into_iter()
-        .find(|path| path.exists())
-    {
+fn save(dir: &Path, name: &str, cert: &str, key: &KeyPair, until: jiff::civil::Date) -> Result<Made, Error> {
+    let made = Made { cert: dir.join(format!("{name}.pem")), key: dir.join(format!("{name}.key")), until };
+    if let Some(taken) = [&made.cert, &made.key].into_iter().find(|path| path.exists()) {
         return Err(Error::Exists(taken.clone()));
     }
     let fail = |path: &Path, error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => Error::Exists(path.into()),
         _ => Error::File(path.into(), error),
     };
-    write_private(&made.key, key.serialize_pem().trim_end())
-        .map_err(|error| fail(&made.key, error))?;
+    write_private(&made.key, key.serialize_pem().trim_end()).map_err(|error| fail(&made.key, error))?;
     let mut file = fs::OpenOptions::new();
-    let written = file
-        .write(true)
-        .create_new(true)
-        .open(&made.cert)
-        .and_then(|mut file| {
-            io::Write::write_all(&mut file, cert.as_bytes())?;
-            file.sync_all()
-        });
+    let written = file.write(true).create_new(true).open(&made.cert).and_then(|mut file| {
+        io::Write::write_all(&mut file, cert.as_bytes())?;
+        file.sync_all()
+    });
     if let Err(error) = written {
         // The key alone is of no use, and would be in the way of a second try.
         let _ = fs::remove_file(&made.key);

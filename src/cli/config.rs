@@ -6,9 +6,7 @@ use crate::config::{Config, Invalid};
 /// Checks or prints the configuration that `serve` with the same flags would run with.
 pub fn run(command: &ConfigCommand) -> Exit {
     let outcome = match command {
-        ConfigCommand::Validate(serve) => {
-            Config::load(&serve.sources()).map(|_| "configuration is valid\n".to_owned())
-        }
+        ConfigCommand::Validate(serve) => Config::load(&serve.sources()).map(|_| "configuration is valid\n".to_owned()),
         ConfigCommand::Print(serve) => Config::print(&serve.sources()),
     };
     match outcome {

@@ -55,10 +55,7 @@ impl Broken {
 
 /// Runs the demo until it is through (`--exit`) or stopped.
 pub fn run(args: &Demo) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("no runtime: {error}");
@@ -128,21 +125,12 @@ async fn show(args: &Demo, walked: &Cell<bool>) -> Result<bool, Broken> {
     }
 
     let file = nodes.dir().join("demo.env");
-    crate::config::secret::write_private(&file, &talk.exports())
-        .map_err(Broken::system(file.display().to_string()))?;
+    crate::config::secret::write_private(&file, &talk.exports()).map_err(Broken::system(file.display().to_string()))?;
     talk.heading("Still up");
     for node in nodes.all() {
-        talk.note(&format!(
-            "node {}  http://{}/am  log {}",
-            node.id,
-            node.http,
-            node.log.display()
-        ));
+        talk.note(&format!("node {}  http://{}/am  log {}", node.id, node.http, node.log.display()));
     }
-    talk.note(&format!(
-        "to repeat the lines above:  set -a; . {}",
-        file.display()
-    ));
+    talk.note(&format!("to repeat the lines above:  set -a; . {}", file.display()));
     talk.note("Ctrl-C stops the nodes and removes their data");
     std::future::pending().await
 }
@@ -151,11 +139,7 @@ async fn walk(talk: &mut Talk, nodes: &mut Nodes) -> Result<(), Broken> {
     for id in 1..=3 {
         let took = nodes.ready(talk, id, READY_WITHIN).await?;
         talk.check(
-            &format!(
-                "node {id} is ready on http://{}/am after {} ms",
-                nodes.node(id)?.http,
-                took.as_millis()
-            ),
+            &format!("node {id} is ready on http://{}/am after {} ms", nodes.node(id)?.http, took.as_millis()),
             true,
         );
     }

@@ -25,19 +25,13 @@ impl RaftTiming {
         if let (Some(heartbeat), Some(min)) = (heartbeat, min)
             && min <= heartbeat * 2
         {
-            reader.reject(
-                "raft.heartbeat_ms",
-                "must be under half of `raft.election_timeout_min_ms`",
-            );
+            reader.reject("raft.heartbeat_ms", "must be under half of `raft.election_timeout_min_ms`");
             fine = false;
         }
         if let (Some(min), Some(max)) = (min, max)
             && max <= min
         {
-            reader.reject(
-                "raft.election_timeout_max_ms",
-                "must be over `raft.election_timeout_min_ms`",
-            );
+            reader.reject("raft.election_timeout_max_ms", "must be over `raft.election_timeout_min_ms`");
             fine = false;
         }
         let (heartbeat, min, max) = (heartbeat?, min?, max?);

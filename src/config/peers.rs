@@ -37,10 +37,7 @@ impl PeerAddress {
 
 impl From<SocketAddr> for PeerAddress {
     fn from(address: SocketAddr) -> Self {
-        Self {
-            host: address.ip().to_string(),
-            port: address.port(),
-        }
+        Self { host: address.ip().to_string(), port: address.port() }
     }
 }
 
@@ -50,19 +47,9 @@ impl FromStr for PeerAddress {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("must be HOST:PORT, not `{text}`");
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port
-            .parse()
-            .ok()
-            .filter(|port| *port != 0)
-            .ok_or_else(wrong)?;
-        let host = match host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-        {
-            Some(ip) => ip
-                .parse::<std::net::Ipv6Addr>()
-                .map_err(|_| wrong())?
-                .to_string(),
+        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
+        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(ip) => ip.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?.to_string(),
             None if is_host_name(host) => host.to_owned(),
             None => return Err(wrong()),
         };
@@ -73,11 +60,7 @@ impl FromStr for PeerAddress {
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
-        if host.contains(':') {
-            write!(f, "[{host}]:{port}")
-        } else {
-            write!(f, "{host}:{port}")
-        }
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
 
@@ -89,9 +72,7 @@ pub(crate) fn is_host_name(text: &str) -> bool {
                 && label.len() <= 63
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         })
 }
 
@@ -108,20 +89,10 @@ impl FromStr for Member {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (id, address) = text
-            .split_once('=')
-            .ok_or_else(|| format!("must be ID=HOST:PORT, not `{text}`"))?;
+        let (id, address) = text.split_once('=').ok_or_else(|| format!("must be ID=HOST:PORT, not `{text}`"))?;
         let id = id.trim().parse().ok().filter(|id| *id > 0);
-        let id = id.ok_or_else(|| {
-            format!("`{text}`: the number before `=` must be a whole number from 1")
-        })?;
-        Ok(Self {
-            id,
-            address: address
-                .trim()
-                .parse()
-                .map_err(|problem| format!("`{text}`: {problem}"))?,
-        })
+        let id = id.ok_or_else(|| format!("`{text}`: the number before `=` must be a whole number from 1"))?;
+        Ok(Self { id, address: address.trim().parse().map_err(|problem| format!("`{text}`: {problem}"))? })
     }
 }
 
@@ -176,31 +147,22 @@ impl Peers {
             distinct(reader, members);
             let named = node_id.is_none_or(|id| members.iter().any(|member| member.id == id));
             if !members.is_empty() && !named && join == Some(false) {
-                reader.reject("cluster", "does not list this node's own `node_id`; set `join` if it is to be added later");
+                reader.reject(
+                    "cluster",
+                    "does not list this node's own `node_id`; set `join` if it is to be added later",
+                );
             }
         }
         if dev == Some(true) {
             if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
                 reader.reject("peer", "must be a loopback address with `dev`");
             }
-            for member in members
-                .iter()
-                .flatten()
-                .filter(|member| !member.address.is_loopback())
-            {
-                reader.reject(
-                    "cluster",
-                    format!("{} must be a loopback address with `dev`", member.address),
-                );
+            for member in members.iter().flatten().filter(|member| !member.address.is_loopback()) {
+                reader.reject("cluster", format!("{} must be a loopback address with `dev`", member.address));
             }
         }
-        let several =
-            join == Some(true) || members.as_ref().is_some_and(|members| members.len() > 1);
-        if several
-            && dev == Some(false)
-            && !reader.is_set("peer_tls.cert")
-            && matches!(tls, Some(None))
-        {
+        let several = join == Some(true) || members.as_ref().is_some_and(|members| members.len() > 1);
+        if several && dev == Some(false) && !reader.is_set("peer_tls.cert") && matches!(tls, Some(None)) {
             reader.reject(
                 "peer_tls",
                 "a cluster of several nodes needs `ca`, `cert` and `key` (see `quorate certs`), or `dev` on loopback",
@@ -212,10 +174,7 @@ impl Peers {
             Bootstrap::Join
         } else {
             if members.is_empty() {
-                members.push(Member {
-                    id: node_id?,
-                    address: listen.into(),
-                });
+                members.push(Member { id: node_id?, address: listen.into() });
             }
             members.sort_by_key(|member| member.id);
             Bootstrap::Found(members)
@@ -225,11 +184,7 @@ impl Peers {
             None if dev => PeerSecurity::PlaintextOnLoopback,
             None => PeerSecurity::Closed,
         };
-        Some(Self {
-            listen,
-            bootstrap,
-            security,
-        })
+        Some(Self { listen, bootstrap, security })
     }
 }
 
@@ -251,28 +206,12 @@ mod tests {
 
     #[test]
     fn addresses_round_trip_or_are_refused() {
-        for text in [
-            "127.0.0.1:8090",
-            "[::1]:8090",
-            "node-1.example.com:1",
-            "quorate_node1:65535",
-        ] {
+        for text in ["127.0.0.1:8090", "[::1]:8090", "node-1.example.com:1", "quorate_node1:65535"] {
             assert_eq!(text.parse::<PeerAddress>().unwrap().to_string(), text);
         }
-        for text in [
-            "",
-            ":1",
-            "host",
-            "host:",
-            "host:0",
-            "host:65536",
-            "::1:80",
-            "[::1]",
-            "a b:1",
-            "-a:1",
-            "a..b:1",
-            "a/b:1",
-        ] {
+        for text in
+            ["", ":1", "host", "host:", "host:0", "host:65536", "::1:80", "[::1]", "a b:1", "-a:1", "a..b:1", "a/b:1"]
+        {
             assert!(text.parse::<PeerAddress>().is_err(), "{text}");
         }
     }
@@ -288,11 +227,7 @@ mod tests {
             ("10.0.0.1:1", false),
             ("0.0.0.0:1", false),
         ] {
-            assert_eq!(
-                text.parse::<PeerAddress>().unwrap().is_loopback(),
-                loopback,
-                "{text}"
-            );
+            assert_eq!(text.parse::<PeerAddress>().unwrap().is_loopback(), loopback, "{text}");
         }
     }
 }

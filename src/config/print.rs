@@ -20,16 +20,9 @@ pub(super) fn print(said: &Said) -> String {
         out.push_str(&match said.value(setting.key) {
             None => format!("# {name} is not set\n"),
             Some(_) if setting.shape == Shape::Secret => {
-                format!(
-                    "# {name} = \"{REDACTED}\"  # {}\n",
-                    said.origin(setting.key)
-                )
+                format!("# {name} = \"{REDACTED}\"  # {}\n", said.origin(setting.key))
             }
-            Some(value) => format!(
-                "{name} = {}  # {}\n",
-                literal(setting, &value),
-                said.origin(setting.key)
-            ),
+            Some(value) => format!("{name} = {}  # {}\n", literal(setting, &value), said.origin(setting.key)),
         });
     }
     out
@@ -40,11 +33,7 @@ fn literal(setting: &Setting, value: &Value) -> String {
     match setting.shape {
         Shape::Number | Shape::Switch => text(),
         Shape::List => {
-            let items: Vec<String> = items(value)
-                .unwrap_or_default()
-                .iter()
-                .map(|item| quoted(item))
-                .collect();
+            let items: Vec<String> = items(value).unwrap_or_default().iter().map(|item| quoted(item)).collect();
             format!("[{}]", items.join(", "))
         }
         Shape::Text | Shape::Secret => quoted(&text()),

@@ -23,8 +23,7 @@ impl<'a> Reader<'a> {
 
     /// Notes a mistake in a setting.
     pub(super) fn reject(&mut self, key: &str, problem: impl Display) {
-        self.bad
-            .push(Invalid::new(self.said.spelled(key), problem.to_string()));
+        self.bad.push(Invalid::new(self.said.spelled(key), problem.to_string()));
     }
 
     /// Whether anybody said anything, right or wrong.
@@ -55,11 +54,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A setting that has a default.
-    pub(super) fn required<T, E: Display>(
-        &mut self,
-        key: &str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
+    pub(super) fn required<T, E: Display>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let value = self.optional(key, parse)?;
         if value.is_none() {
             self.reject(key, "must be set");
@@ -69,20 +64,13 @@ impl<'a> Reader<'a> {
 
     pub(super) fn number(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
         self.required(key, |text| {
-            text.parse()
-                .ok()
-                .filter(|number| range.contains(number))
-                .ok_or_else(|| {
-                    if *range.end() == u64::MAX {
-                        format!("must be a whole number, at least {}", range.start())
-                    } else {
-                        format!(
-                            "must be a whole number from {} to {}",
-                            range.start(),
-                            range.end()
-                        )
-                    }
-                })
+            text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+                if *range.end() == u64::MAX {
+                    format!("must be a whole number, at least {}", range.start())
+                } else {
+                    format!("must be a whole number from {} to {}", range.start(), range.end())
+                }
+            })
         })
     }
 
@@ -96,28 +84,16 @@ impl<'a> Reader<'a> {
 
     pub(super) fn address(&mut self, key: &str) -> Option<Option<SocketAddr>> {
         self.optional(key, |text| {
-            text.parse().map_err(|_| {
-                format!("must be IP:PORT, like 127.0.0.1:8080 or [::1]:8080, not `{text}`")
-            })
+            text.parse().map_err(|_| format!("must be IP:PORT, like 127.0.0.1:8080 or [::1]:8080, not `{text}`"))
         })
     }
 
     pub(super) fn path(&mut self, key: &str) -> Option<Option<PathBuf>> {
-        self.optional(key, |text| {
-            if text.is_empty() {
-                Err("must not be empty")
-            } else {
-                Ok(PathBuf::from(text))
-            }
-        })
+        self.optional(key, |text| if text.is_empty() { Err("must not be empty") } else { Ok(PathBuf::from(text)) })
     }
 
     /// Each item of a list; all of its mistakes are noted.
-    pub(super) fn list<T, E: Display>(
-        &mut self,
-        key: &str,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Option<Vec<T>> {
+    pub(super) fn list<T, E: Display>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
         let Some(value) = self.said.value(key) else {
             return Some(Vec::new());
         };
@@ -182,13 +158,7 @@ pub(super) fn items(value: &Value) -> Option<Vec<String>> {
         Value::Array(_, values) => values.iter().map(scalar).collect(),
         value => {
             let text = scalar(value)?;
-            Some(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty())
-                    .map(str::to_owned)
-                    .collect(),
-            )
+            Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
         }
     }
 }

@@ -30,14 +30,9 @@ impl Secret {
     /// Reads a file as secret managers write them: one trailing line break is not part of it.
     pub fn read(path: &Path) -> io::Result<Self> {
         let mut text = Zeroizing::new(String::new());
-        File::open(path)?
-            .take(LARGEST_SECRET_FILE + 1)
-            .read_to_string(&mut text)?;
+        File::open(path)?.take(LARGEST_SECRET_FILE + 1).read_to_string(&mut text)?;
         if text.len() as u64 > LARGEST_SECRET_FILE {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "too large for a secret",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "too large for a secret"));
         }
         let value = text.strip_suffix('\n').unwrap_or(&text);
         Ok(Self::new(value.strip_suffix('\r').unwrap_or(value)))
@@ -74,10 +69,7 @@ impl MasterKey {
             .find_map(|engine| engine.decode(text).ok())
             .map(Zeroizing::new)
             .ok_or("must be 32 bytes in base64 (openssl rand -base64 32)")?;
-        let bytes: [u8; 32] = bytes
-            .as_slice()
-            .try_into()
-            .map_err(|_| "must be exactly 32 bytes before base64")?;
+        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| "must be exactly 32 bytes before base64")?;
         if bytes == [0; 32] {
             return Err("must not be all zeros");
         }
@@ -155,13 +147,9 @@ fn read_key_file(path: &Path) -> io::Result<MasterKey> {
     let mode = fs::metadata(path)?.permissions().mode();
     // The group is let be: volume managers (Kubernetes' fsGroup) open files to it at every mount.
     if mode & 0o007 != 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "anybody may read the key file: chmod 600 it",
-        ));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "anybody may read the key file: chmod 600 it"));
     }
-    MasterKey::parse(&Secret::read(path)?)
-        .map_err(|problem| io::Error::new(io::ErrorKind::InvalidData, problem))
+    MasterKey::parse(&Secret::read(path)?).map_err(|problem| io::Error::new(io::ErrorKind::InvalidData, problem))
 }
 
 /// Writes beside, flushes, then moves into place without overwriting, so that no crash leaves half
@@ -188,11 +176,7 @@ fn create_key_file(path: &Path) -> io::Result<MasterKey> {
 
 /// Creates a file that only its owner may read, and flushes it. Refuses to overwrite.
 pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()
@@ -224,12 +208,7 @@ mod tests {
         ] {
             assert!(MasterKey::parse(&Secret::new(text)).is_ok(), "{text}");
         }
-        for text in [
-            "",
-            "c2hvcnQ=",
-            "not base64!",
-            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-        ] {
+        for text in ["", "c2hvcnQ=", "not base64!", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="] {
             assert!(MasterKey::parse(&Secret::new(text)).is_err(), "{text}");
         }
     }
@@ -239,27 +218,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = dir.path().join("data");
         let path = dir.path().join("data.key");
-        let source = MasterKeySource::KeyFile {
-            path: path.clone(),
-            data_dir: data_dir.clone(),
-        };
+        let source = MasterKeySource::KeyFile { path: path.clone(), data_dir: data_dir.clone() };
         let first = source.open().unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(source.open().unwrap(), first);
-        assert_eq!(
-            fs::read_dir(dir.path()).unwrap().count(),
-            1,
-            "no draft stays behind"
-        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft stays behind");
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(
-            source.open().unwrap_err().kind(),
-            io::ErrorKind::PermissionDenied
-        );
+        assert_eq!(source.open().unwrap_err().kind(), io::ErrorKind::PermissionDenied);
 
         fs::remove_file(&path).unwrap();
         fs::create_dir(&data_dir).unwrap();
@@ -273,12 +239,7 @@ mod tests {
     fn a_secret_file_loses_one_line_break() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
-        for (file, value) in [
-            ("a b \n", "a b "),
-            ("x\r\n", "x"),
-            ("x\n\n", "x\n"),
-            ("x", "x"),
-        ] {
+        for (file, value) in [("a b \n", "a b "), ("x\r\n", "x"), ("x\n\n", "x\n"), ("x", "x")] {
             fs::write(&path, file).unwrap();
             assert_eq!(Secret::read(&path).unwrap().expose(), value);
         }

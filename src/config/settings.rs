@@ -60,26 +60,14 @@ const fn setting(
     flag: Option<&'static str>,
     help: &'static str,
 ) -> Setting {
-    Setting {
-        key,
-        shape,
-        default,
-        flag,
-        help,
-    }
+    Setting { key, shape, default, flag, help }
 }
 
 use Shape::{List, Number, Secret, Switch, Text};
 
 /// Top-level keys first, then table by table, so that printing them in order is valid TOML.
 pub const SETTINGS: &[Setting] = &[
-    setting(
-        "node_id",
-        Number,
-        Some("1"),
-        Some("--node-id"),
-        "number of this node in the cluster, from 1",
-    ),
+    setting("node_id", Number, Some("1"), Some("--node-id"), "number of this node in the cluster, from 1"),
     setting(
         "data_dir",
         Text,
@@ -87,27 +75,9 @@ pub const SETTINGS: &[Setting] = &[
         Some("--data-dir"),
         "directory of the replicated state; one running node per directory",
     ),
-    setting(
-        "http",
-        Text,
-        Some("127.0.0.1:8080"),
-        Some("--http"),
-        "IP:PORT that clients talk to",
-    ),
-    setting(
-        "management",
-        Text,
-        None,
-        None,
-        "IP:PORT for /metrics; unset: /metrics is answered on the `http` port",
-    ),
-    setting(
-        "peer",
-        Text,
-        Some("127.0.0.1:8090"),
-        Some("--peer"),
-        "IP:PORT that the other nodes talk to",
-    ),
+    setting("http", Text, Some("127.0.0.1:8080"), Some("--http"), "IP:PORT that clients talk to"),
+    setting("management", Text, None, None, "IP:PORT for /metrics; unset: /metrics is answered on the `http` port"),
+    setting("peer", Text, Some("127.0.0.1:8090"), Some("--peer"), "IP:PORT that the other nodes talk to"),
     setting(
         "cluster",
         List,
@@ -129,13 +99,7 @@ pub const SETTINGS: &[Setting] = &[
         Some("--dev"),
         "allow plaintext between nodes, on loopback addresses only; relaxes nothing else",
     ),
-    setting(
-        "context_path",
-        Text,
-        Some("/am"),
-        None,
-        "path under which everything is served",
-    ),
+    setting("context_path", Text, Some("/am"), None, "path under which everything is served"),
     setting(
         "base_url",
         Text,
@@ -157,13 +121,7 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "addresses or networks (10.0.0.0/8) whose X-Forwarded-* headers are believed",
     ),
-    setting(
-        "cookie_name",
-        Text,
-        Some("iPlanetDirectoryPro"),
-        None,
-        "name of the session cookie and header",
-    ),
+    setting("cookie_name", Text, Some("iPlanetDirectoryPro"), None, "name of the session cookie and header"),
     setting(
         "cookie_secure",
         Text,
@@ -186,13 +144,7 @@ pub const SETTINGS: &[Setting] = &[
         "32 bytes in base64, the same on every node, that encrypt private keys in the replicated state; \
          unset on a node alone: kept in the file <data_dir>.key",
     ),
-    setting(
-        "http_workers",
-        Number,
-        Some("0"),
-        None,
-        "threads that answer HTTP; 0: one per core",
-    ),
+    setting("http_workers", Number, Some("0"), None, "threads that answer HTTP; 0: one per core"),
     setting(
         "shutdown_seconds",
         Number,
@@ -200,48 +152,12 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "s after SIGTERM for handing over leadership and finishing requests",
     ),
-    setting(
-        "peer_tls.ca",
-        Text,
-        None,
-        None,
-        "PEM file: the CA that signed every node's certificate",
-    ),
-    setting(
-        "peer_tls.cert",
-        Text,
-        None,
-        None,
-        "PEM file: this node's certificate (quorate certs node)",
-    ),
-    setting(
-        "peer_tls.key",
-        Text,
-        None,
-        None,
-        "PEM file: the key of that certificate",
-    ),
-    setting(
-        "tls.cert",
-        Text,
-        None,
-        None,
-        "PEM file: certificate chain for the `http` port; unset: plain HTTP",
-    ),
-    setting(
-        "tls.key",
-        Text,
-        None,
-        None,
-        "PEM file: the key of that certificate",
-    ),
-    setting(
-        "tls.client_ca",
-        Text,
-        None,
-        None,
-        "PEM file: CA whose client certificates are asked for and checked",
-    ),
+    setting("peer_tls.ca", Text, None, None, "PEM file: the CA that signed every node's certificate"),
+    setting("peer_tls.cert", Text, None, None, "PEM file: this node's certificate (quorate certs node)"),
+    setting("peer_tls.key", Text, None, None, "PEM file: the key of that certificate"),
+    setting("tls.cert", Text, None, None, "PEM file: certificate chain for the `http` port; unset: plain HTTP"),
+    setting("tls.key", Text, None, None, "PEM file: the key of that certificate"),
+    setting("tls.client_ca", Text, None, None, "PEM file: CA whose client certificates are asked for and checked"),
     setting(
         "log.filter",
         Text,
@@ -249,20 +165,8 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "what to log, e.g. `info,quorate::oauth2=debug`",
     ),
-    setting(
-        "log.format",
-        Text,
-        Some("text"),
-        None,
-        "`text` or `json`, to standard error",
-    ),
-    setting(
-        "raft.heartbeat_ms",
-        Number,
-        Some("100"),
-        None,
-        "ms between two heartbeats of the leader",
-    ),
+    setting("log.format", Text, Some("text"), None, "`text` or `json`, to standard error"),
+    setting("raft.heartbeat_ms", Number, Some("100"), None, "ms between two heartbeats of the leader"),
     setting(
         "raft.election_timeout_min_ms",
         Number,
@@ -284,27 +188,9 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "changes that may wait for the cluster at once; more are answered 503",
     ),
-    setting(
-        "limits.form_bytes",
-        Number,
-        Some("65536"),
-        None,
-        "largest form body, bytes",
-    ),
-    setting(
-        "limits.json_bytes",
-        Number,
-        Some("1048576"),
-        None,
-        "largest JSON body, bytes",
-    ),
-    setting(
-        "limits.request_head_ms",
-        Number,
-        Some("5000"),
-        None,
-        "ms for a client to send its request head",
-    ),
+    setting("limits.form_bytes", Number, Some("65536"), None, "largest form body, bytes"),
+    setting("limits.json_bytes", Number, Some("1048576"), None, "largest JSON body, bytes"),
+    setting("limits.request_head_ms", Number, Some("5000"), None, "ms for a client to send its request head"),
 ];
 
 #[cfg(test)]
@@ -319,26 +205,13 @@ mod tests {
         for setting in SETTINGS {
             assert!(names.insert(setting.variable()), "{} twice", setting.key);
             if setting.shape == Shape::Secret {
-                assert!(
-                    names.insert(format!("{}_FILE", setting.variable())),
-                    "{}_FILE twice",
-                    setting.key
-                );
+                assert!(names.insert(format!("{}_FILE", setting.variable())), "{}_FILE twice", setting.key);
             }
         }
-        let first_table = SETTINGS
-            .iter()
-            .position(|setting| setting.key.contains('.'))
-            .unwrap();
-        assert!(
-            SETTINGS[first_table..]
-                .iter()
-                .all(|setting| setting.key.contains('.'))
-        );
-        let mut tables: Vec<&str> = SETTINGS[first_table..]
-            .iter()
-            .map(|setting| setting.key.split('.').next().unwrap())
-            .collect();
+        let first_table = SETTINGS.iter().position(|setting| setting.key.contains('.')).unwrap();
+        assert!(SETTINGS[first_table..].iter().all(|setting| setting.key.contains('.')));
+        let mut tables: Vec<&str> =
+            SETTINGS[first_table..].iter().map(|setting| setting.key.split('.').next().unwrap()).collect();
         tables.dedup();
         let distinct: BTreeSet<_> = tables.iter().collect();
         assert_eq!(distinct.len(), tables.len(), "a table is torn apart");

@@ -23,16 +23,12 @@ impl FromStr for BaseUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WRONG: &str = "must be http://host[:port] or https://host[:port]";
         // The parser drops tabs and line breaks and repairs backslashes; we want what was written.
-        if !text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-        {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
             return Err(WRONG);
         }
         let url = reqwest::Url::parse(text).map_err(|_| WRONG)?;
         let authority = text.split_once("://").map(|(_, rest)| rest).ok_or(WRONG)?;
-        let bare =
-            url.username().is_empty() && url.password().is_none() && !authority.contains('@');
+        let bare = url.username().is_empty() && url.password().is_none() && !authority.contains('@');
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !bare {
             return Err(WRONG);
         }
@@ -63,11 +59,9 @@ impl Network {
     /// Whether the address lies in it. IPv4 written as IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => same_prefix(
-                u128::from(network.to_bits()) << 96,
-                u128::from(address.to_bits()) << 96,
-                self.prefix,
-            ),
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                same_prefix(u128::from(network.to_bits()) << 96, u128::from(address.to_bits()) << 96, self.prefix)
+            }
             (IpAddr::V6(network), IpAddr::V6(address)) => {
                 same_prefix(network.to_bits(), address.to_bits(), self.prefix)
             }
@@ -92,11 +86,7 @@ impl FromStr for Network {
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
-            Some(prefix) => prefix
-                .parse()
-                .ok()
-                .filter(|prefix| *prefix <= longest)
-                .ok_or_else(wrong)?,
+            Some(prefix) => prefix.parse().ok().filter(|prefix| *prefix <= longest).ok_or_else(wrong)?,
             None => longest,
         };
         Ok(Self { address, prefix })
@@ -156,19 +146,14 @@ impl Site {
 }
 
 fn context_path(text: &str) -> Result<String, &'static str> {
-    const WRONG: &str = "must be like /am: a slash and a name of letters, digits, `-`, `_`, `.` or `~`, no slash at the end";
+    const WRONG: &str =
+        "must be like /am: a slash and a name of letters, digits, `-`, `_`, `.` or `~`, no slash at the end";
     let segments = text.strip_prefix('/').ok_or(WRONG)?;
     let fine = segments.split('/').all(|segment| {
         !matches!(segment, "" | "." | "..")
-            && segment
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
     });
-    if fine {
-        Ok(text.to_owned())
-    } else {
-        Err(WRONG)
-    }
+    if fine { Ok(text.to_owned()) } else { Err(WRONG) }
 }
 
 /// A token of RFC 9110 §5.6.2, because the name is a cookie's and a header's.
@@ -187,12 +172,8 @@ mod tests {
 
     #[test]
     fn base_urls() {
-        for text in [
-            "http://localhost:8080",
-            "https://am.example.com",
-            "https://am.example.com:443",
-            "http://[::1]:80",
-        ] {
+        for text in ["http://localhost:8080", "https://am.example.com", "https://am.example.com:443", "http://[::1]:80"]
+        {
             assert_eq!(text.parse::<BaseUrl>().unwrap().as_str(), text);
         }
         for text in [
@@ -231,21 +212,9 @@ mod tests {
             ("::/0", "::1", true),
         ] {
             let network: Network = network.parse().unwrap();
-            assert_eq!(
-                network.contains(address.parse().unwrap()),
-                inside,
-                "{network:?} {address}"
-            );
+            assert_eq!(network.contains(address.parse().unwrap()), inside, "{network:?} {address}");
         }
-        for text in [
-            "",
-            "10.0.0.0/33",
-            "10.0.0/8",
-            "::/129",
-            "10.0.0.0/",
-            "10.0.0.0/-1",
-            "host",
-        ] {
+        for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "10.0.0.0/-1", "host"] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
     }

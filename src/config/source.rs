@@ -25,10 +25,7 @@ pub struct Invalid {
 
 impl Invalid {
     pub(super) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            problem: problem.into(),
-        }
+        Self { key: key.into(), problem: problem.into() }
     }
 }
 
@@ -54,10 +51,7 @@ pub struct Sources {
 impl Sources {
     /// The environment of this process, and nothing else yet.
     pub fn of_process() -> Self {
-        Self {
-            env: std::env::vars_os().collect(),
-            ..Self::default()
-        }
+        Self { env: std::env::vars_os().collect(), ..Self::default() }
     }
 }
 
@@ -73,13 +67,8 @@ impl Said {
     /// Reads all sources. Notes every mistake in `bad` and goes on.
     pub(super) fn read(sources: &Sources, bad: &mut Vec<Invalid>) -> Self {
         let mut figment = Figment::new();
-        let defaults = SETTINGS
-            .iter()
-            .filter_map(|setting| Some((setting.key, setting.default?)));
-        figment = figment.merge(Layer::of(
-            "default",
-            defaults.map(|(key, text)| (key, text.to_owned())),
-        ));
+        let defaults = SETTINGS.iter().filter_map(|setting| Some((setting.key, setting.default?)));
+        figment = figment.merge(Layer::of("default", defaults.map(|(key, text)| (key, text.to_owned()))));
         if let Some(path) = &sources.file {
             figment = figment.merge(file(path, bad));
         }
@@ -87,9 +76,7 @@ impl Said {
             figment = figment.merge(layer);
         }
         for (key, text) in &sources.flags {
-            let flag = settings::find(key)
-                .and_then(|setting| setting.flag)
-                .unwrap_or(key);
+            let flag = settings::find(key).and_then(|setting| setting.flag).unwrap_or(key);
             figment = figment.merge(Layer::of(flag, [(*key, text.clone())]));
         }
         Self { figment }
@@ -102,19 +89,13 @@ impl Said {
 
     /// Who said it: `default`, a file name, a variable or a flag.
     pub(super) fn origin(&self, key: &str) -> String {
-        self.figment
-            .find_metadata(key)
-            .map_or_else(|| "default".into(), |metadata| metadata.name.to_string())
+        self.figment.find_metadata(key).map_or_else(|| "default".into(), |metadata| metadata.name.to_string())
     }
 
     /// How to call the setting in a mistake: as its writer wrote it.
     pub(super) fn spelled(&self, key: &str) -> String {
         let origin = self.origin(key);
-        if origin.starts_with(PREFIX) || origin.starts_with("--") {
-            origin
-        } else {
-            key.into()
-        }
+        if origin.starts_with(PREFIX) || origin.starts_with("--") { origin } else { key.into() }
     }
 }
 
@@ -125,14 +106,8 @@ struct Layer {
 }
 
 impl Layer {
-    fn of(
-        origin: impl Into<String>,
-        values: impl IntoIterator<Item = (&'static str, String)>,
-    ) -> Self {
-        let mut layer = Self {
-            origin: origin.into(),
-            values: Dict::new(),
-        };
+    fn of(origin: impl Into<String>, values: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let mut layer = Self { origin: origin.into(), values: Dict::new() };
         for (key, text) in values {
             layer.set(key, Value::from(text));
         }
@@ -145,10 +120,7 @@ impl Layer {
                 self.values.insert(key.into(), value);
             }
             Some((table, name)) => {
-                let entry = self
-                    .values
-                    .entry(table.into())
-                    .or_insert_with(|| Value::from(Dict::new()));
+                let entry = self.values.entry(table.into()).or_insert_with(|| Value::from(Dict::new()));
                 if let Value::Dict(_, dict) = entry {
                     dict.insert(name.into(), value);
                 }
@@ -169,10 +141,7 @@ impl Provider for Layer {
 
 fn file(path: &Path, bad: &mut Vec<Invalid>) -> Layer {
     let name = path.display().to_string();
-    let mut layer = Layer {
-        origin: name.clone(),
-        values: Dict::new(),
-    };
+    let mut layer = Layer { origin: name.clone(), values: Dict::new() };
     let dict = match std::fs::read_to_string(path) {
         Err(error) => {
             bad.push(Invalid::new(name, format!("cannot be read: {error}")));
@@ -180,10 +149,7 @@ fn file(path: &Path, bad: &mut Vec<Invalid>) -> Layer {
         }
         Ok(text) => match Toml::string(&text).data() {
             Err(error) => {
-                bad.push(Invalid::new(
-                    name,
-                    format!("is not TOML: {}", without_excerpt(&error)),
-                ));
+                bad.push(Invalid::new(name, format!("is not TOML: {}", without_excerpt(&error))));
                 return layer;
             }
             Ok(mut profiles) => profiles.remove(&Profile::Default).unwrap_or_default(),
@@ -201,26 +167,17 @@ fn file(path: &Path, bad: &mut Vec<Invalid>) -> Layer {
             };
             // Keys come sorted: the plain one was here before the one with the suffix.
             if layer.values.contains_key(secret) {
-                bad.push(Invalid::new(
-                    &*key,
-                    format!("is given twice: also as {secret}"),
-                ));
+                bad.push(Invalid::new(&*key, format!("is given twice: also as {secret}")));
             }
             match Secret::read(Path::new(path)) {
                 Ok(value) => layer.set(secret, Value::from(value.expose())),
-                Err(error) => {
-                    bad.push(Invalid::new(key, format!("{path} cannot be read: {error}")))
-                }
+                Err(error) => bad.push(Invalid::new(key, format!("{path} cannot be read: {error}"))),
             }
         } else if is_table(&key) {
-            bad.push(Invalid::new(
-                &*key,
-                format!("is a table: write its settings under [{key}]"),
-            ));
+            bad.push(Invalid::new(&*key, format!("is a table: write its settings under [{key}]")));
         } else {
             let known = SETTINGS.iter().flat_map(|setting| {
-                let file = (setting.shape == Shape::Secret)
-                    .then(|| format!("{}{FILE_SUFFIX}", setting.key));
+                let file = (setting.shape == Shape::Secret).then(|| format!("{}{FILE_SUFFIX}", setting.key));
                 [Some(setting.key.to_owned()), file].into_iter().flatten()
             });
             bad.push(Invalid::new(&*key, unknown("setting", &key, known)));
@@ -248,11 +205,7 @@ fn without_excerpt(error: &figment::Error) -> String {
 /// is, so that the reader can say what it expected.
 fn flatten(prefix: &str, dict: Dict, into: &mut BTreeMap<String, Value>) {
     for (name, value) in dict {
-        let key = if prefix.is_empty() {
-            name
-        } else {
-            format!("{prefix}.{name}")
-        };
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value {
             Value::Dict(_, dict) if settings::find(&key).is_none() && !dict.is_empty() => {
                 flatten(&key, dict, into);
@@ -266,12 +219,7 @@ fn flatten(prefix: &str, dict: Dict, into: &mut BTreeMap<String, Value>) {
 }
 
 fn is_table(key: &str) -> bool {
-    SETTINGS.iter().any(|setting| {
-        setting
-            .key
-            .split_once('.')
-            .is_some_and(|(table, _)| table == key)
-    })
+    SETTINGS.iter().any(|setting| setting.key.split_once('.').is_some_and(|(table, _)| table == key))
 }
 
 fn secret_file_key(key: &str) -> Option<&'static str> {
@@ -296,23 +244,17 @@ fn variables(env: &[(OsString, OsString)], bad: &mut Vec<Invalid>) -> Vec<Layer>
         let from_file = SETTINGS
             .iter()
             .filter(|setting| setting.shape == Shape::Secret)
-            .find(|setting| {
-                format!("{}{}", setting.variable(), FILE_SUFFIX.to_ascii_uppercase()) == name
-            });
+            .find(|setting| format!("{}{}", setting.variable(), FILE_SUFFIX.to_ascii_uppercase()) == name);
         let Some(setting) = direct.or(from_file) else {
             let known = SETTINGS.iter().flat_map(|setting| {
-                let file = (setting.shape == Shape::Secret)
-                    .then(|| format!("{}_FILE", setting.variable()));
+                let file = (setting.shape == Shape::Secret).then(|| format!("{}_FILE", setting.variable()));
                 [Some(setting.variable()), file].into_iter().flatten()
             });
             bad.push(Invalid::new(&*name, unknown("variable", &name, known)));
             continue;
         };
         if let Some(other) = seen.insert(setting.key, name.to_string()) {
-            bad.push(Invalid::new(
-                &*name,
-                format!("is given twice: also as {other}"),
-            ));
+            bad.push(Invalid::new(&*name, format!("is given twice: also as {other}")));
         }
         let Some(value) = value.to_str() else {
             bad.push(Invalid::new(&*name, "is not UTF-8"));
@@ -324,18 +266,12 @@ fn variables(env: &[(OsString, OsString)], bad: &mut Vec<Invalid>) -> Vec<Layer>
             match Secret::read(Path::new(value)) {
                 Ok(secret) => Value::from(secret.expose()),
                 Err(error) => {
-                    bad.push(Invalid::new(
-                        &*name,
-                        format!("{value} cannot be read: {error}"),
-                    ));
+                    bad.push(Invalid::new(&*name, format!("{value} cannot be read: {error}")));
                     continue;
                 }
             }
         };
-        let mut layer = Layer {
-            origin: name.to_string(),
-            values: Dict::new(),
-        };
+        let mut layer = Layer { origin: name.to_string(), values: Dict::new() };
         layer.set(setting.key, value);
         layers.push(layer);
     }
@@ -352,9 +288,7 @@ fn is_service_link(name: &str) -> bool {
         || rest == "SERVICE_HOST"
         || rest == "SERVICE_PORT"
         || rest.starts_with("SERVICE_PORT_")
-        || rest
-            .strip_prefix("PORT_")
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        || rest.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn unknown(what: &str, name: &str, known: impl Iterator<Item = String>) -> String {
@@ -370,11 +304,7 @@ fn closest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
     known
         .map(|known| {
             // A key in the wrong table is as near as one with a wrong letter.
-            let elsewhere = if tail(&known) == tail(name) {
-                1
-            } else {
-                usize::MAX
-            };
+            let elsewhere = if tail(&known) == tail(name) { 1 } else { usize::MAX };
             (distance(name, &known).min(elsewhere), known)
         })
         .min()
@@ -442,21 +372,11 @@ mod tests {
 
     #[test]
     fn only_link_variables_are_let_pass() {
-        for name in [
-            "QUORATE_PORT",
-            "QUORATE_SERVICE_HOST",
-            "QUORATE_SERVICE_PORT_HTTP",
-            "QUORATE_PORT_8080_TCP_ADDR",
-        ] {
+        for name in ["QUORATE_PORT", "QUORATE_SERVICE_HOST", "QUORATE_SERVICE_PORT_HTTP", "QUORATE_PORT_8080_TCP_ADDR"]
+        {
             assert!(is_service_link(name), "{name}");
         }
-        for name in [
-            "QUORATE_PORTS",
-            "QUORATE_HTTP",
-            "QUORATE_PORT_HTTP",
-            "QUORATE_SERVICE",
-            "PORT",
-        ] {
+        for name in ["QUORATE_PORTS", "QUORATE_HTTP", "QUORATE_PORT_HTTP", "QUORATE_SERVICE", "PORT"] {
             assert!(!is_service_link(name), "{name}");
         }
     }

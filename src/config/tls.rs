@@ -24,15 +24,11 @@ pub struct PeerTls {
 impl PeerTls {
     /// `Some(None)` if nothing is set, `None` if something is wrong.
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
-        let files =
-            ["peer_tls.ca", "peer_tls.cert", "peer_tls.key"].map(|key| (key, reader.path(key)));
+        let files = ["peer_tls.ca", "peer_tls.cert", "peer_tls.key"].map(|key| (key, reader.path(key)));
         let some = files.iter().any(|(key, _)| reader.is_set(key));
         let [ca, cert, key] = files.map(|(key, file)| {
             if some && file == Some(None) {
-                reader.reject(
-                    key,
-                    "must be set as well: `ca`, `cert` and `key` belong together",
-                );
+                reader.reject(key, "must be set as well: `ca`, `cert` and `key` belong together");
                 return None;
             }
             file
@@ -81,24 +77,16 @@ impl HttpTls {
             check_certificates(reader, "tls.client_ca", client_ca)?;
         }
         check_pair(reader, "tls.cert", &cert, "tls.key", &key)?;
-        Some(Some(Self {
-            cert,
-            key,
-            client_ca,
-        }))
+        Some(Some(Self { cert, key, client_ca }))
     }
 }
 
 /// All certificates of a PEM file; at least one.
 pub fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| unreadable(path, error))?;
+    let certificates: Vec<_> =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| unreadable(path, error))?;
     if certificates.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("no certificate in {}", path.display()),
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("no certificate in {}", path.display())));
     }
     Ok(certificates)
 }
@@ -111,50 +99,25 @@ pub fn private_key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
 fn unreadable(path: &Path, error: rustls_pki_types::pem::Error) -> io::Error {
     use rustls_pki_types::pem::Error::{Io, NoItemsFound};
     match error {
-        Io(error) => io::Error::new(
-            error.kind(),
-            format!("{} cannot be read: {error}", path.display()),
-        ),
-        NoItemsFound => io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("no PEM of the right kind in {}", path.display()),
-        ),
-        error => io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{} is not PEM: {error}", path.display()),
-        ),
+        Io(error) => io::Error::new(error.kind(), format!("{} cannot be read: {error}", path.display())),
+        NoItemsFound => {
+            io::Error::new(io::ErrorKind::InvalidData, format!("no PEM of the right kind in {}", path.display()))
+        }
+        error => io::Error::new(io::ErrorKind::InvalidData, format!("{} is not PEM: {error}", path.display())),
     }
 }
 
 fn check_certificates(reader: &mut Reader<'_>, key: &str, path: &Path) -> Option<()> {
-    certificates(path)
-        .map_err(|error| reader.reject(key, error))
-        .ok()
-        .map(drop)
+    certificates(path).map_err(|error| reader.reject(key, error)).ok().map(drop)
 }
 
 /// Both files are readable and the key is the certificate's.
-fn check_pair(
-    reader: &mut Reader<'_>,
-    cert_key: &str,
-    cert: &Path,
-    key_key: &str,
-    key: &Path,
-) -> Option<()> {
-    let chain = certificates(cert)
-        .map_err(|error| reader.reject(cert_key, error))
-        .ok();
-    let private = private_key(key)
-        .map_err(|error| reader.reject(key_key, error))
-        .ok();
+fn check_pair(reader: &mut Reader<'_>, cert_key: &str, cert: &Path, key_key: &str, key: &Path) -> Option<()> {
+    let chain = certificates(cert).map_err(|error| reader.reject(cert_key, error)).ok();
+    let private = private_key(key).map_err(|error| reader.reject(key_key, error)).ok();
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     CertifiedKey::from_der(chain?, private?, &provider)
-        .map_err(|_| {
-            reader.reject(
-                key_key,
-                format!("is not the key of the certificate in {}", cert.display()),
-            )
-        })
+        .map_err(|_| reader.reject(key_key, format!("is not the key of the certificate in {}", cert.display())))
         .ok()
         .map(drop)
 }

@@ -71,15 +71,8 @@ impl Nodes {
                 child: None,
             })
             .collect();
-        let master_key = MasterKey::generate()
-            .map_err(Broken::system("master key"))?
-            .to_base64();
-        Ok(Self {
-            nodes,
-            admin_password: random()?,
-            master_key,
-            dir,
-        })
+        let master_key = MasterKey::generate().map_err(Broken::system("master key"))?.to_base64();
+        Ok(Self { nodes, admin_password: random()?, master_key, dir })
     }
 
     pub(super) fn admin_password(&self) -> &Secret {
@@ -95,41 +88,24 @@ impl Nodes {
     }
 
     pub(super) fn node(&self, id: u64) -> Result<&Node, Broken> {
-        self.nodes
-            .iter()
-            .find(|node| node.id == id)
-            .ok_or_else(|| Broken::Step(format!("there is no node {id}")))
+        self.nodes.iter().find(|node| node.id == id).ok_or_else(|| Broken::Step(format!("there is no node {id}")))
     }
 
     /// Nodes whose process runs.
     pub(super) fn alive(&self) -> Vec<u64> {
-        self.nodes
-            .iter()
-            .filter(|node| node.child.is_some())
-            .map(|node| node.id)
-            .collect()
+        self.nodes.iter().filter(|node| node.child.is_some()).map(|node| node.id).collect()
     }
 
     /// Starts `quorate serve` as node `id`, on the data it had before, if any.
     pub(super) fn start(&mut self, id: u64) -> Result<(), Broken> {
-        let members: Vec<String> = self
-            .nodes
-            .iter()
-            .map(|node| format!("{}={}", node.id, node.peer))
-            .collect();
+        let members: Vec<String> = self.nodes.iter().map(|node| format!("{}={}", node.id, node.peer)).collect();
         let base_url = format!("http://{}", self.node(1)?.http);
         let data_dir = self.dir.path().join(id.to_string());
         let node = self.node(id)?;
         let what = || Broken::system(format!("starting node {id}"));
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&node.log)
-            .map_err(what())?;
+        let log = OpenOptions::new().create(true).append(true).open(&node.log).map_err(what())?;
         let mut command = Command::new(std::env::current_exe().map_err(what())?);
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX))
-        {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX)) {
             command.env_remove(name); // the demo's nodes are configured by the demo alone
         }
         command
@@ -158,11 +134,7 @@ impl Nodes {
 
     /// SIGKILL.
     pub(super) fn kill(&mut self, id: u64) -> Result<u32, Broken> {
-        let child = self
-            .nodes
-            .iter_mut()
-            .find(|node| node.id == id)
-            .and_then(|node| node.child.take());
+        let child = self.nodes.iter_mut().find(|node| node.id == id).and_then(|node| node.child.take());
         let mut child = child.ok_or_else(|| Broken::Step(format!("node {id} does not run")))?;
         let what = || Broken::system(format!("killing node {id}"));
         child.kill().map_err(what())?;
@@ -171,34 +143,20 @@ impl Nodes {
     }
 
     /// Waits until a node says it is ready.
-    pub(super) async fn ready(
-        &mut self,
-        talk: &Talk,
-        id: u64,
-        within: Duration,
-    ) -> Result<Duration, Broken> {
+    pub(super) async fn ready(&mut self, talk: &Talk, id: u64, within: Duration) -> Result<Duration, Broken> {
         let began = Instant::now();
         let url = format!("http://{}/am/json/health/ready", self.node(id)?.http);
         loop {
-            if talk
-                .probe(&url)
-                .await
-                .is_ok_and(|answer| answer.status == 200)
-            {
+            if talk.probe(&url).await.is_ok_and(|answer| answer.status == 200) {
                 return Ok(began.elapsed());
             }
             let node = self.nodes.iter_mut().find(|node| node.id == id);
-            let ended = node
-                .and_then(|node| node.child.as_mut())
-                .and_then(|child| child.try_wait().ok().flatten());
+            let ended = node.and_then(|node| node.child.as_mut()).and_then(|child| child.try_wait().ok().flatten());
             if let Some(status) = ended {
                 return Err(Broken::Step(format!("node {id} ended by itself: {status}")));
             }
             if began.elapsed() > within {
-                return Err(Broken::Step(format!(
-                    "node {id} was not ready within {} s",
-                    within.as_secs()
-                )));
+                return Err(Broken::Step(format!("node {id} was not ready within {} s", within.as_secs())));
             }
             tokio::time::sleep(POLL).await;
         }
@@ -206,10 +164,7 @@ impl Nodes {
 
     /// The end of each log.
     pub(super) fn log_tails(&self) -> Vec<(u64, String)> {
-        self.nodes
-            .iter()
-            .filter_map(|node| Some((node.id, tail(&node.log).ok()?)))
-            .collect()
+        self.nodes.iter().filter_map(|node| Some((node.id, tail(&node.log).ok()?))).collect()
     }
 }
 
@@ -226,28 +181,18 @@ fn tail(path: &Path) -> std::io::Result<String> {
 pub(super) fn random() -> Result<Secret, Broken> {
     use base64::Engine;
     let mut bytes = [0; 18];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| Broken::Step("the operating system has no randomness".into()))?;
-    Ok(Secret::new(
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes),
-    ))
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Broken::Step("the operating system has no randomness".into()))?;
+    Ok(Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 /// Three pairs of HTTP and peer port: those asked for, else the preferred ones, else free ones.
 fn ports(base: Option<u16>) -> Result<Vec<(u16, u16)>, Broken> {
-    let from = |base: u16| {
-        (1..=3)
-            .map(|n| (base + n, base + n + PEERS_ABOVE))
-            .collect::<Vec<_>>()
-    };
+    let from = |base: u16| (1..=3).map(|n| (base + n, base + n + PEERS_ABOVE)).collect::<Vec<_>>();
     match base {
         Some(base) => Ok(from(base)),
         None => {
             let preferred = from(PREFERRED_BASE);
-            let free = preferred
-                .iter()
-                .flat_map(|(http, peer)| [*http, *peer])
-                .all(|port| listen(port).is_ok());
+            let free = preferred.iter().flat_map(|(http, peer)| [*http, *peer]).all(|port| listen(port).is_ok());
             if free { Ok(preferred) } else { free_ports() }
         }
     }
@@ -256,21 +201,13 @@ fn ports(base: Option<u16>) -> Result<Vec<(u16, u16)>, Broken> {
 fn free_ports() -> Result<Vec<(u16, u16)>, Broken> {
     let what = || Broken::system("free ports");
     // All are held until the last one is chosen, so that no two are the same.
-    let held: Vec<TcpListener> = (0..6)
-        .map(|_| listen(0))
-        .collect::<Result<_, _>>()
-        .map_err(what())?;
+    let held: Vec<TcpListener> = (0..6).map(|_| listen(0)).collect::<Result<_, _>>().map_err(what())?;
     let ports: Vec<u16> = held
         .iter()
         .map(|listener| listener.local_addr().map(|address| address.port()))
         .collect::<Result<_, _>>()
         .map_err(what())?;
-    Ok(ports
-        .iter()
-        .copied()
-        .step_by(2)
-        .zip(ports.iter().copied().skip(1).step_by(2))
-        .collect())
+    Ok(ports.iter().copied().step_by(2).zip(ports.iter().copied().skip(1).step_by(2)).collect())
 }
 
 fn listen(port: u16) -> std::io::Result<TcpListener> {

@@ -54,15 +54,7 @@ pub(super) enum Kept {
 
 impl Call {
     pub(super) fn new(method: Method, url: String) -> Self {
-        Self {
-            method,
-            url,
-            headers: Vec::new(),
-            body: Body::None,
-            keep: None,
-            brief: false,
-            patience: Duration::ZERO,
-        }
+        Self { method, url, headers: Vec::new(), body: Body::None, keep: None, brief: false, patience: Duration::ZERO }
     }
 
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -124,9 +116,7 @@ impl Answer {
             Kept::Member(name) => self.text(name).map(str::to_owned),
             Kept::Query(name) => {
                 let url = reqwest::Url::parse(self.location.as_deref()?).ok()?;
-                url.query_pairs()
-                    .find(|(key, _)| key == name)
-                    .map(|(_, value)| value.into_owned())
+                url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
             }
         };
         found.filter(|value| !value.is_empty())
@@ -150,18 +140,9 @@ impl Talk {
             .connect_timeout(Duration::from_secs(1))
             .timeout(TIMEOUT)
             .build()
-            .map_err(|cause| Broken::Request {
-                request: "HTTP client".into(),
-                cause,
-            })?;
+            .map_err(|cause| Broken::Request { request: "HTTP client".into(), cause })?;
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Ok(Self {
-            client,
-            colour,
-            secrets: Vec::new(),
-            held: 0,
-            failed: 0,
-        })
+        Ok(Self { client, colour, secrets: Vec::new(), held: 0, failed: 0 })
     }
 
     /// From now on `value` is shown as `$name`.
@@ -169,25 +150,19 @@ impl Talk {
         self.secrets.retain(|(known, _)| *known != name);
         self.secrets.push((name, value.to_owned()));
         // Longest first: a value that contains another one is replaced as a whole.
-        self.secrets
-            .sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+        self.secrets.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
     }
 
     /// A value that [`Call::keep`] remembered.
     pub(super) fn kept(&self, name: &str) -> Result<String, Broken> {
         let found = self.secrets.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, value)| value.clone())
-            .ok_or_else(|| Broken::Step(format!("no answer gave ${name}")))
+        found.map(|(_, value)| value.clone()).ok_or_else(|| Broken::Step(format!("no answer gave ${name}")))
     }
 
     /// What a shell needs to repeat the lines shown.
     pub(super) fn exports(&self) -> String {
-        let lines: Vec<String> = self
-            .secrets
-            .iter()
-            .map(|(name, value)| format!("{name}={}", single_quoted(value)))
-            .collect();
+        let lines: Vec<String> =
+            self.secrets.iter().map(|(name, value)| format!("{name}={}", single_quoted(value))).collect();
         lines.join("\n")
     }
 
@@ -242,31 +217,14 @@ impl Talk {
         self.receive(request, Instant::now(), url).await
     }
 
-    async fn receive(
-        &self,
-        request: reqwest::RequestBuilder,
-        began: Instant,
-        url: &str,
-    ) -> Result<Answer, Broken> {
-        let broken = |cause: reqwest::Error| Broken::Request {
-            request: url.to_owned(),
-            cause: cause.without_url(),
-        };
+    async fn receive(&self, request: reqwest::RequestBuilder, began: Instant, url: &str) -> Result<Answer, Broken> {
+        let broken = |cause: reqwest::Error| Broken::Request { request: url.to_owned(), cause: cause.without_url() };
         let response = request.send().await.map_err(broken)?;
         let status = response.status().as_u16();
-        let location = response
-            .headers()
-            .get(LOCATION)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let text = response.text().await.map_err(broken)?;
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Answer {
-            status,
-            body,
-            location,
-            took: began.elapsed(),
-        })
+        Ok(Answer { status, body, location, took: began.elapsed() })
     }
 
     /// The request as one would type it; continued lines as in AM's documentation.
@@ -285,10 +243,7 @@ impl Talk {
             Body::None => {}
             Body::Form(fields) => {
                 for (name, value) in fields {
-                    parts.push(format!(
-                        "--data-urlencode {}",
-                        self.shell(&format!("{name}={value}"))
-                    ));
+                    parts.push(format!("--data-urlencode {}", self.shell(&format!("{name}={value}"))));
                 }
             }
             Body::Json(json) => {
@@ -318,9 +273,7 @@ impl Talk {
     fn masked(&self, text: &str) -> String {
         self.secrets
             .iter()
-            .fold(text.to_owned(), |text, (name, value)| {
-                text.replace(value.as_str(), &format!("${name}"))
-            })
+            .fold(text.to_owned(), |text, (name, value)| text.replace(value.as_str(), &format!("${name}")))
     }
 
     fn show(&self, answer: &Answer, in_vain: u32, brief: bool) {
@@ -382,33 +335,17 @@ impl Talk {
         let Self { held, failed, .. } = self;
         let seconds = took.as_secs_f64();
         if *failed == 0 {
-            line!(
-                "\n{}",
-                self.paint(
-                    "1;32",
-                    &format!("Every step held: {held} checks in {seconds:.1} s")
-                )
-            );
+            line!("\n{}", self.paint("1;32", &format!("Every step held: {held} checks in {seconds:.1} s")));
         } else {
             line!(
                 "\n{}",
-                self.paint(
-                    "1;31",
-                    &format!(
-                        "{failed} of {} checks failed, after {seconds:.1} s",
-                        held + failed
-                    )
-                )
+                self.paint("1;31", &format!("{failed} of {} checks failed, after {seconds:.1} s", held + failed))
             );
         }
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
@@ -439,10 +376,7 @@ mod tests {
             ("it's $HOME", r"'it'\''s $HOME'"),
             ("client_secret=s3cr3t", r#""client_secret=$SECRET""#),
             ("x=s3cr3t-and-more", r#""x=$LONG""#),
-            (
-                r#"{"a":"s3cr3t","b":"$x`\"}"#,
-                r#""{\"a\":\"$SECRET\",\"b\":\"\$x\`\\\"}""#,
-            ),
+            (r#"{"a":"s3cr3t","b":"$x`\"}"#, r#""{\"a\":\"$SECRET\",\"b\":\"\$x\`\\\"}""#),
         ] {
             assert_eq!(talk.shell(text), word);
         }
@@ -455,17 +389,10 @@ mod tests {
             .header("Cookie", "sso=s3cr3t")
             .json(serde_json::json!({"userpassword": "s3cr3t-and-more"}));
         let line = talk.curl(&call);
-        assert!(
-            !line.contains("s3cr3t") && line.contains("$SECRET") && line.contains("$LONG"),
-            "{line}"
-        );
-        let form = Call::new(Method::POST, "http://127.0.0.1/x?code=s3cr3t".into())
-            .form([("token", "s3cr3t")]);
+        assert!(!line.contains("s3cr3t") && line.contains("$SECRET") && line.contains("$LONG"), "{line}");
+        let form = Call::new(Method::POST, "http://127.0.0.1/x?code=s3cr3t".into()).form([("token", "s3cr3t")]);
         let line = talk.curl(&form);
-        assert!(
-            !line.contains("s3cr3t") && line.matches("$SECRET").count() == 2,
-            "{line}"
-        );
+        assert!(!line.contains("s3cr3t") && line.matches("$SECRET").count() == 2, "{line}");
     }
 
     #[test]
@@ -482,9 +409,6 @@ mod tests {
 
     #[test]
     fn what_is_exported_can_be_read_back_by_a_shell() {
-        assert!(
-            talk().exports().contains("SECRET='s3cr3t'\n")
-                || talk().exports().ends_with("SECRET='s3cr3t'")
-        );
+        assert!(talk().exports().contains("SECRET='s3cr3t'\n") || talk().exports().ends_with("SECRET='s3cr3t'"));
     }
 }
