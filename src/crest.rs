@@ -126,6 +126,8 @@ use std::sync::Arc;
 pub enum Shape {
     /// Under ids, one path element each.
     Collection,
+    /// A collection whose members live elsewhere: it can be listed, and nothing is below it.
+    List,
     /// At the path itself.
     Singleton,
 }
@@ -281,7 +283,7 @@ pub trait Resource: 'static {
     /// [`Create::taken`] when it exists: a PUT without preconditions then becomes an update.
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
         match self.shape() {
-            Shape::Collection => Err(Error::unsupported()),
+            Shape::Collection | Shape::List => Err(Error::unsupported()),
             Shape::Singleton => Err(Error::bad_request("The singleton resource cannot be created")),
         }
     }
@@ -308,7 +310,7 @@ pub trait Resource: 'static {
     /// 404 when it does not exist, 412 when `when` does not fit, 409 while it is in use.
     async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {
         match self.shape() {
-            Shape::Collection => Err(Error::unsupported()),
+            Shape::Collection | Shape::List => Err(Error::unsupported()),
             Shape::Singleton => Err(Error::bad_request("The singleton resource cannot be deleted")),
         }
     }

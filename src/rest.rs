@@ -47,6 +47,12 @@ pub fn routes() -> Routes {
     Routes::default()
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
+        .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
+        .resource(Scope::Realm, "realm-config/agents/OAuth2Client", agents::Agents(&agents::OAUTH2_CLIENT))
+        .resource(Scope::Realm, "realm-config/agents/IdentityGateway", agents::Agents(&agents::IDENTITY_GATEWAY))
+        .resource(Scope::Realm, "realm-config/agents/IdentityGatewayAgent", agents::Agents(&agents::IDENTITY_GATEWAY))
+        .resource(Scope::Realm, "realm-config/services", services::AllServices)
+        .resource(Scope::Realm, "realm-config/services/oauth-oidc", services::Provider)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
 }

@@ -151,7 +151,7 @@ impl<R: Resource> Served for R {
                 let url = at.url.trim_end_matches('/');
                 let location = match (asked.put, Resource::shape(self)) {
                     (true, _) | (_, Shape::Singleton) => url.to_owned(),
-                    (false, Shape::Collection) => format!("{url}/{}", percent::encode(&item.id)),
+                    (false, Shape::Collection | Shape::List) => format!("{url}/{}", percent::encode(&item.id)),
                 };
                 Answer::Created(asked.fields.apply(item), location)
             };

@@ -179,8 +179,8 @@ impl Routes {
 fn found<'r>(route: &'r Route, realm: Named, elements: &[String]) -> Result<Found<'r>, Error> {
     let rest = elements.get(route.template.len()..).unwrap_or_default();
     let deepest = match &route.target {
-        Target::Resource(resource) if resource.shape() == Shape::Singleton => 0,
-        Target::Resource(_) => 1,
+        Target::Resource(resource) if resource.shape() == Shape::Collection => 1,
+        Target::Resource(_) => 0,
         Target::Plain { .. } => usize::MAX,
     };
     if rest.len() > deepest {
