@@ -213,11 +213,12 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`KeyError::Crypto`].
-    pub fn sign(&self, claims: &Value) -> Result<String, KeyError> {
+    pub fn sign(&self, claims: &(impl Serialize + ?Sized)) -> Result<String, KeyError> {
+        let claims = serde_json::to_vec(claims).map_err(|_| KeyError::Crypto)?;
         let header = json!({ "typ": "JWT", "kid": self.kid, "alg": self.algorithm.name() });
         let mut jws = URL_SAFE_NO_PAD.encode(header.to_string());
         jws.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut jws);
+        URL_SAFE_NO_PAD.encode_string(claims, &mut jws);
         let signature = self.signature(jws.as_bytes())?;
         jws.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut jws);

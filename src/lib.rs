@@ -10,6 +10,7 @@ pub mod consensus;
 pub mod desk;
 pub mod host;
 pub mod keys;
+pub mod oauth2;
 pub mod passwords;
 pub mod policy;
 pub mod realms;
