@@ -63,7 +63,7 @@ pub fn is_authentic(request: &Request<'_>, token: Option<&str>) -> Option<Origin
         return Some(Origin::Headless);
     }
     let session = secrets::hash(secrets::HandleKind::Session, token);
-    let claims = keys::verify(&*keys::ring(request.desk).ok()?, csrf)?;
+    let claims = keys::verify(&keys::ring(request.desk).ok()?, csrf)?;
     let claims = CsrfToken::deserialize(&claims).ok()?;
     let fits = claims.token_name == TOKEN_NAME
         && claims.exp > now(request.desk).secs()
@@ -105,7 +105,7 @@ pub fn page(
         request: digest(request),
         exp: now(request.desk).secs().saturating_add(PATIENCE),
     };
-    let csrf = keys::signing_key(&*keys::ring(request.desk)?, Algorithm::HS256)?.sign(&token)?;
+    let csrf = keys::signing_key(&keys::ring(request.desk)?, Algorithm::HS256)?.sign(&token)?;
 
     let name = client.display_name.as_deref().unwrap_or(client_id);
     let mut page = head("Authorize");

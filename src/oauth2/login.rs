@@ -48,7 +48,7 @@ impl Marker<'_> {
     /// When the login was asked for, if this request is the return from one.
     pub fn read(request: &Request<'_>) -> Option<Stamp> {
         let jws = request.params.get(MARKER)?;
-        let claims = keys::verify(&*keys::ring(request.desk).ok()?, jws)?;
+        let claims = keys::verify(&keys::ring(request.desk).ok()?, jws)?;
         let marker = Marker::deserialize(&claims).ok()?;
         let fits = marker.token_name == TOKEN_NAME && marker.exp > now(request.desk).secs();
         fits.then_some(Stamp(marker.after))

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Parameters beside a good request's, code and text of the error.
+type Case<'c> = (&'c [(&'c str, &'c str)], &'c str, &'c str);
+
 async fn world() -> (World, String) {
     let world = World::new().await;
     world.client("/alpha", "c", json!({})).await;
@@ -55,7 +58,7 @@ async fn az_06_nothing_is_redirected_before_client_and_uri_are_known_good() {
     let failed = "Client authentication failed";
     let mismatch = "The redirection URI provided does not match a pre-registered value.";
     let evil = ("redirect_uri", "https://evil.example/cb");
-    let cases: [(&[(&str, &str)], &str, &str); 10] = [
+    let cases: [Case<'_>; 10] = [
         (&[("client_id", "")], "invalid_request", "Missing parameter, client_id"),
         (&[("response_type", "")], "invalid_request", "Missing parameter, response_type"),
         (&[("client_id", "nobody")], "invalid_client", failed),
@@ -88,7 +91,7 @@ async fn what_the_client_did_wrong_is_told_to_the_client() {
         .await;
     let unsupported = "Response type is not supported.";
     let long = "n".repeat(3000);
-    let cases: [(&[(&str, &str)], &str, &str); 14] = [
+    let cases: [Case<'_>; 14] = [
         (&[("response_type", "token")], "unsupported_response_type", unsupported),
         (&[("response_type", "code id_token")], "unsupported_response_type", unsupported),
         (&[("response_type", "nonsense")], "unsupported_response_type", unsupported),

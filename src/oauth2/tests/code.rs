@@ -129,7 +129,7 @@ async fn co_04_co_05_co_06_the_verifier_fits_the_challenge_and_only_that() {
 
     // Wrong or malformed: one guess.
     let padded = format!("{VERIFIER}=");
-    let look_alike = VERIFIER.replace('a', "а");
+    let look_alike = VERIFIER.replace('e', "е");
     for wrong in [CHALLENGE, &VERIFIER[1..], padded.as_str(), look_alike.as_str(), "short"] {
         let code = world.code(&session, "c", "read", &pkce).await;
         assert_eq!(world.redeem("c", &code, &[("code_verifier", wrong)]).await.error(), refused, "{wrong}");
