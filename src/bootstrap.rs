@@ -45,7 +45,7 @@ pub async fn run(desk: &Desk, settings: &Settings, password: &str) -> Result<boo
     let verifier = desk.passwords().hash(password).await?;
     let administrator = json!({
         "username": ADMINISTRATOR,
-        "universalid": [format!("id={ADMINISTRATOR},ou=user,ou=am-config")],
+        "universalid": [format!("id={ADMINISTRATOR_ID},ou=user,ou=am-config")],
         "inetUserStatus": ["Active"],
         "roles": ["ui-global-admin", "ui-realm-admin"],
         "userpassword": verifier,

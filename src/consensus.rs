@@ -9,6 +9,9 @@ pub enum Unavailable {
     /// Turned away before anything left this process; it can never commit.
     #[error("too many requests in flight")]
     Overloaded,
+    /// Larger than an entry may be; it was not proposed and never will be.
+    #[error("request too large")]
+    TooLarge,
     /// No majority answers; nothing was decided, and nothing was sent.
     #[error("no quorum")]
     NoQuorum,
@@ -21,7 +24,7 @@ impl Unavailable {
     /// Seconds after which trying again makes sense: `Retry-After`.
     pub const fn retry_after(self) -> u32 {
         match self {
-            Self::Overloaded | Self::NoQuorum | Self::Unknown => 1,
+            Self::Overloaded | Self::TooLarge | Self::NoQuorum | Self::Unknown => 1,
         }
     }
 }

@@ -1,4 +1,38 @@
-//! Placeholder until the engine lands.
-/// Compiled set.
-#[derive(Debug)]
-pub struct PolicySetIndex;
+//! The policy engine of the authorization service: who may do what to which resource. A pure library:
+//! it knows no HTTP, no actors, no store, no clock; whatever it decides, it decides from its arguments.
+//!
+//! Read [`resource`] (what policies and requests speak about), [`subject`] (who asks), [`condition`]
+//! (under which circumstances), [`model`] (what administrators write), [`decide`] (the answer).
+//!
+//! | authorization reference              | here                                        |
+//! |--------------------------------------|---------------------------------------------|
+//! | §2.2, §2.3, §2.4 objects and checks  | [`model`]                                   |
+//! | §2.6 evaluate on the wire            | [`evaluate`], [`decide::Decision::to_json`] |
+//! | §2.10 errors                         | [`error`]                                   |
+//! | §3 subject types                     | [`subject`]                                 |
+//! | §4.1 logical conditions              | [`condition`]                               |
+//! | §5 the resource language             | [`resource`]                                |
+//! | §6 evaluation                        | [`decide`]; its index in `index`            |
+//! | §8.3 scopes that name their audience | [`audience`]                                |
+//!
+//! | id  | invariant                                                             | held by                     |
+//! |-----|-----------------------------------------------------------------------|-----------------------------|
+//! | P-1 | what cannot be decided does not grant, not even negated               | `SubjectTree::is_satisfied` |
+//! | P-2 | the order and history of policies do not change a decision            | `decide/tests.rs`           |
+//! | P-3 | the index leaves out only what would not have contributed             | `decide/tests.rs`           |
+//! | P-4 | nothing that narrows a policy is accepted and then ignored            | `model`, `condition`        |
+//! | P-5 | a comparison takes linear time, whatever is compared                  | `resource`                  |
+
+pub mod audience;
+pub mod condition;
+pub mod decide;
+pub mod error;
+pub mod evaluate;
+mod index;
+mod members;
+pub mod model;
+pub mod resource;
+pub mod subject;
+
+pub use decide::PolicySetIndex;
+pub use error::Error;

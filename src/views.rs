@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-use crate::policy::PolicySetIndex;
+use crate::{actors::policy_sets::set_id, policy::PolicySetIndex};
 
 /// The keys are SHA-256 already; hashing them again buys nothing. Only hashes of secrets are looked up, so nobody outside
 /// can choose keys that collide.
@@ -137,6 +137,6 @@ impl Views {
 
     /// A compiled policy set.
     pub fn policy_set(&self, realm: &RealmPath, name: &str) -> Option<Arc<PolicySetIndex>> {
-        self.policy_sets.pin().get(&(realm.clone(), Arc::from(name))).cloned()
+        self.policy_sets.pin().get(&(realm.clone(), set_id(name))).cloned()
     }
 }

@@ -6,6 +6,7 @@
 //! | RFC 6749 §4.1.3 same client, same `redirect_uri`                       | `redeem_code`     |
 //! | RFC 7636 §4.6 the verifier matches the challenge                       | `redeem_code`     |
 //! | RFC 7009 §2.1 only the client it was issued to may revoke a token      | `revoke_access`   |
+//! | G3 an issue that arrives late does not bring a revoked token back      | `end_access`      |
 //! | G8 expired things disappear by themselves, each operation is O(log n)  | `advance`         |
 //!
 //! What many tokens have in common (client, owner, scope …) is stored once, as a [`Template`]; tokens are records of their
@@ -15,14 +16,14 @@ use crate::{
     buckets::Buckets,
     command::{Outcome, Refusal},
     ids::{ClientId, GrantId, OwnerId, RealmPath, Seq},
-    limits::{CODE_MARGIN_MS, MAX_LIVE_PER_SHARD},
+    limits::{CODE_MARGIN_MS, MAX_LIVE_PER_SHARD, RETRY_MARGIN_MS},
     owners::Committed,
     time::{Span, Stamp},
     token::{Challenge, TokenHash},
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -206,7 +207,8 @@ pub struct RevokeAccess {
     pub realm: RealmPath,
 }
 
-/// Revoke every token of one grant, and every client-based token of it until `until`.
+/// Revoke what codes of one family bought, and until `until` every client-based token of it and every code that has
+/// bought nothing yet. (A token with a grant of its own is ended by [`RevokeAccess`].)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeGrant {
     /// Shard that holds the grant.
@@ -278,35 +280,26 @@ pub enum GrantCommand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Mortal {
     Access(TokenHash),
+    Ended(TokenHash),
     Code(TokenHash),
     Grant(GrantId),
 }
 
 /// One shard of grant sets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GrantSets {
     now: Stamp,
     access: Buckets<Arc<AccessToken>>,
+    /// Tokens that were revoked, as long as an attempt to issue them may still be under way.
+    ended: Buckets<Arc<AccessToken>>,
     codes: Buckets<Arc<StoredCode>>,
     /// Revoked families, for client-based tokens that nobody can delete.
     revoked: BTreeMap<GrantId, Stamp>,
     // INVARIANT: the three below are derived from the ones above; `restore` rebuilds them.
     deaths: BTreeSet<(Stamp, Mortal)>,
     families: BTreeMap<GrantId, BTreeSet<TokenHash>>,
-    templates: BTreeSet<Arc<Template>>,
-    templates_swept: usize,
-}
-
-impl PartialEq for GrantSets {
-    /// Equal state, whatever the caches hold.
-    fn eq(&self, other: &Self) -> bool {
-        self.now == other.now
-            && self.access == other.access
-            && self.codes == other.codes
-            && self.revoked == other.revoked
-            && self.deaths == other.deaths
-            && self.families == other.families
-    }
+    /// How many tokens use each.
+    templates: BTreeMap<Arc<Template>, usize>,
 }
 
 impl GrantSets {
@@ -331,7 +324,16 @@ impl GrantSets {
         {
             self.deaths.pop_first();
             match mortal {
-                Mortal::Access(hash) => self.remove_access(&hash, changed),
+                Mortal::Access(hash) => {
+                    if let Some(token) = self.remove_access(&hash, changed) {
+                        self.release(&token.template);
+                    }
+                }
+                Mortal::Ended(hash) => {
+                    if let Some(token) = self.ended.remove(&hash) {
+                        self.release(&token.template);
+                    }
+                }
                 Mortal::Code(hash) => {
                     self.codes.remove(&hash);
                     changed.push(GrantChange::Code(hash, None));
@@ -342,12 +344,12 @@ impl GrantSets {
                 }
             }
         }
-        self.sweep_templates();
     }
 
     fn issue_access(&mut self, issue: IssueAccess, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
         // A handle is 160 random bits: the same hash again is the same attempt again.
-        if let Some(stored) = self.access.get(&issue.access.hash) {
+        let hash = &issue.access.hash;
+        if let Some(stored) = self.access.get(hash).or_else(|| self.ended.get(hash)) {
             return Ok(Outcome::Issued { issued: stored.issued, expires: stored.expires });
         }
         self.make_room()?;
@@ -356,7 +358,8 @@ impl GrantSets {
 
     fn issue_code(&mut self, issue: IssueCode, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
         if let Some(stored) = self.codes.get(&issue.hash) {
-            return Ok(Outcome::Issued { issued: self.now, expires: stored.expires });
+            let issued = Stamp(stored.expires.0.saturating_sub(issue.ttl.0));
+            return Ok(Outcome::Issued { issued, expires: stored.expires });
         }
         self.make_room()?;
         let expires = self.now + issue.ttl;
@@ -381,6 +384,7 @@ impl GrantSets {
         }
         match &stored.state {
             Code::Live if stored.expires <= self.now => return Err(Refusal::Expired),
+            Code::Live if self.revoked.contains_key(&authorization.grant) => return Err(Refusal::Replayed),
             Code::Live => {}
             Code::Spent { bought, issued, expires } if *bought == redeem.purchase.hash() => {
                 return Ok(Outcome::Issued { issued: *issued, expires: *expires });
@@ -414,23 +418,21 @@ impl GrantSets {
         Ok(Outcome::Issued { issued, expires })
     }
 
-    /// RFC 7009 §2.1. A token that is not there is no error; a token of another client is left alone.
+    /// RFC 7009 §2.1. A token that is not there is no error; a token of another client is left alone. A retry finds the
+    /// token among the ended ones and gets its first answer.
     fn revoke_access(&mut self, revoke: &RevokeAccess, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
-        let stored = self.access.get(&revoke.hash).ok_or(Refusal::UnknownToken)?;
+        let live = self.access.get(&revoke.hash);
+        let stored = live.or_else(|| self.ended.get(&revoke.hash)).ok_or(Refusal::UnknownToken)?;
         if stored.template.client != revoke.client || stored.template.realm != revoke.realm {
             return Err(Refusal::OtherClient);
         }
-        self.deaths.remove(&(stored.expires, Mortal::Access(revoke.hash)));
-        self.remove_access(&revoke.hash, changed);
+        self.end_access(&revoke.hash, changed);
         Ok(Outcome::Done)
     }
 
     fn revoke_grant(&mut self, grant: GrantId, until: Stamp, changed: &mut Vec<GrantChange>) -> Outcome {
         for hash in self.families.get(&grant).cloned().unwrap_or_default() {
-            if let Some(stored) = self.access.get(&hash) {
-                self.deaths.remove(&(stored.expires, Mortal::Access(hash)));
-                self.remove_access(&hash, changed);
-            }
+            self.end_access(&hash, changed);
         }
         if until > self.now {
             let until = match self.revoked.get(&grant) {
@@ -448,7 +450,8 @@ impl GrantSets {
     }
 
     fn make_room(&self) -> Result<(), Refusal> {
-        if self.access.len() + self.codes.len() < MAX_LIVE_PER_SHARD { Ok(()) } else { Err(Refusal::Full) }
+        let held = self.access.len() + self.ended.len() + self.codes.len();
+        if held < MAX_LIVE_PER_SHARD { Ok(()) } else { Err(Refusal::Full) }
     }
 
     fn store_access(&mut self, grant: GrantId, access: NewAccess, changed: &mut Vec<GrantChange>) -> Outcome {
@@ -467,16 +470,26 @@ impl GrantSets {
         outcome
     }
 
-    fn remove_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) {
-        if let Some(token) = self.access.remove(hash) {
-            if let Some(family) = self.families.get_mut(&token.grant) {
-                family.remove(hash);
-                if family.is_empty() {
-                    self.families.remove(&token.grant);
-                }
-            }
-            changed.push(GrantChange::Access(*hash, None));
+    /// Takes a token out before its time. It is remembered until nobody can still be trying to issue it: a copy of the
+    /// proposal that was delayed on its way must not bring the token back (G3).
+    fn end_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) {
+        if let Some(token) = self.remove_access(hash, changed) {
+            self.deaths.remove(&(token.expires, Mortal::Access(*hash)));
+            self.deaths.insert((forgotten(&token), Mortal::Ended(*hash)));
+            self.ended.insert(*hash, token);
         }
+    }
+
+    fn remove_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) -> Option<Arc<AccessToken>> {
+        let token = self.access.remove(hash)?;
+        if let Some(family) = self.families.get_mut(&token.grant) {
+            family.remove(hash);
+            if family.is_empty() {
+                self.families.remove(&token.grant);
+            }
+        }
+        changed.push(GrantChange::Access(*hash, None));
+        Some(token)
     }
 
     fn set_code(&mut self, hash: TokenHash, code: StoredCode, changed: &mut Vec<GrantChange>) {
@@ -485,20 +498,21 @@ impl GrantSets {
         changed.push(GrantChange::Code(hash, Some(code)));
     }
 
-    /// The stored template that equals `template`, so that a million tokens share one.
+    /// The stored template that equals `template`, so that a million tokens share one; counts its user.
     fn intern(&mut self, template: Arc<Template>) -> Arc<Template> {
-        if let Some(known) = self.templates.get(&template) {
-            return known.clone();
-        }
-        self.templates.insert(template.clone());
-        template
+        let entry = self.templates.entry(template);
+        let known = entry.key().clone();
+        *entry.or_default() += 1;
+        known
     }
 
-    /// Forgets templates that no token uses, whenever their number has doubled: amortized O(1) per issue.
-    fn sweep_templates(&mut self) {
-        if self.templates.len() > 2 * self.templates_swept + 64 {
-            self.templates.retain(|template| Arc::strong_count(template) > 1);
-            self.templates_swept = self.templates.len();
+    /// Counts a user of the template less, and forgets it after the last.
+    fn release(&mut self, template: &Arc<Template>) {
+        if let Entry::Occupied(mut users) = self.templates.entry(template.clone()) {
+            *users.get_mut() -= 1;
+            if *users.get() == 0 {
+                users.remove();
+            }
         }
     }
 
@@ -517,6 +531,11 @@ impl GrantSets {
         &self.access
     }
 
+    /// Revoked tokens that are remembered, so that no late issue brings them back, in the order of their hashes.
+    pub fn ended(&self) -> &Buckets<Arc<AccessToken>> {
+        &self.ended
+    }
+
     /// Codes that are live or remembered, in the order of their hashes.
     pub fn codes(&self) -> &Buckets<Arc<StoredCode>> {
         &self.codes
@@ -532,6 +551,7 @@ impl GrantSets {
         Self {
             now: self.now,
             access: self.access.clone(),
+            ended: self.ended.clone(),
             codes: self.codes.clone(),
             revoked: self.revoked.clone(),
             ..Self::default()
@@ -542,6 +562,7 @@ impl GrantSets {
     pub(crate) fn restore(
         now: Stamp,
         access: impl IntoIterator<Item = (TokenHash, AccessToken)>,
+        ended: impl IntoIterator<Item = (TokenHash, AccessToken)>,
         codes: impl IntoIterator<Item = (TokenHash, StoredCode)>,
         revoked: impl IntoIterator<Item = (GrantId, Stamp)>,
     ) -> Self {
@@ -559,6 +580,11 @@ impl GrantSets {
             let template = restored.intern(token.template.clone());
             restored.access.insert(hash, Arc::new(AccessToken { template, ..token }));
         }
+        for (hash, token) in ended {
+            deaths.push((forgotten(&token), Mortal::Ended(hash)));
+            let template = restored.intern(token.template.clone());
+            restored.ended.insert(hash, Arc::new(AccessToken { template, ..token }));
+        }
         for (grant, until) in revoked {
             deaths.push((until, Mortal::Grant(grant)));
             restored.revoked.insert(grant, until);
@@ -570,9 +596,13 @@ impl GrantSets {
             !members.is_empty()
         });
         restored.deaths = deaths.into_iter().collect();
-        restored.templates_swept = restored.templates.len();
         restored
     }
+}
+
+/// When a revoked token is no longer remembered.
+fn forgotten(token: &AccessToken) -> Stamp {
+    token.expires + Span(RETRY_MARGIN_MS)
 }
 
 /// The checks that spend a code when they fail, in the RFCs' order.

@@ -5,7 +5,7 @@ use crate::{
     command::{Outcome, Refusal},
     documents::DocumentKey,
     ids::{RealmPath, Seq},
-    limits::MAX_SESSIONS,
+    limits::{MAX_SESSIONS, RETRY_MARGIN_MS},
     owners::Committed,
     time::{Span, Stamp},
     token::TokenHash,
@@ -93,7 +93,9 @@ pub type SessionChange = (TokenHash, Option<Arc<Session>>);
 pub struct Sessions {
     now: Stamp,
     live: Buckets<Arc<Session>>,
-    /// Derived.
+    /// Sessions that were destroyed, as long as an attempt to create them may still be under way.
+    ended: Buckets<Arc<Session>>,
+    /// Derived from both.
     deaths: BTreeSet<(Stamp, TokenHash)>,
 }
 
@@ -116,17 +118,20 @@ impl Sessions {
             && when <= self.now
         {
             self.deaths.pop_first();
-            self.live.remove(&hash);
-            changed.push((hash, None));
+            // INVARIANT: a hash is live or ended, never both, so each has one death.
+            match self.live.remove(&hash) {
+                Some(_) => changed.push((hash, None)),
+                None => drop(self.ended.remove(&hash)),
+            }
         }
     }
 
     fn create(&mut self, create: CreateSession, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
         // A handle is random: the same hash again is the same attempt again.
-        if let Some(stored) = self.live.get(&create.hash) {
+        if let Some(stored) = self.live.get(&create.hash).or_else(|| self.ended.get(&create.hash)) {
             return Ok(Outcome::Issued { issued: stored.created, expires: stored.expires() });
         }
-        if self.live.len() >= MAX_SESSIONS {
+        if self.live.len() + self.ended.len() >= MAX_SESSIONS {
             return Err(Refusal::Full);
         }
         let session = Session { data: create.data, created: self.now, used: self.now };
@@ -143,9 +148,16 @@ impl Sessions {
         Ok(outcome)
     }
 
+    /// A destroyed session is remembered until nobody can still be trying to create it: a copy of the proposal that was
+    /// delayed on its way must not bring it back (G3). A retry of the destruction gets its first answer.
     fn destroy(&mut self, hash: &TokenHash, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
+        if self.ended.get(hash).is_some() {
+            return Ok(Outcome::Done);
+        }
         let session = self.live.remove(hash).ok_or(Refusal::UnknownSession)?;
         self.deaths.remove(&(session.expires(), *hash));
+        self.deaths.insert((forgotten(&session), *hash));
+        self.ended.insert(*hash, session);
         changed.push((*hash, None));
         Ok(Outcome::Done)
     }
@@ -174,20 +186,38 @@ impl Sessions {
         &self.live
     }
 
+    /// Destroyed sessions that are remembered, so that no late creation brings them back, in the order of their hashes.
+    pub fn ended(&self) -> &Buckets<Arc<Session>> {
+        &self.ended
+    }
+
     /// What a snapshot needs, in no time: the derived index stays behind.
     pub(crate) fn freeze(&self) -> Self {
-        Self { now: self.now, live: self.live.clone(), deaths: BTreeSet::new() }
+        Self { now: self.now, live: self.live.clone(), ended: self.ended.clone(), deaths: BTreeSet::new() }
     }
 
     /// Rebuilds from what a snapshot holds.
-    pub(crate) fn restore(now: Stamp, sessions: impl IntoIterator<Item = (TokenHash, Session)>) -> Self {
+    pub(crate) fn restore(
+        now: Stamp,
+        live: impl IntoIterator<Item = (TokenHash, Session)>,
+        ended: impl IntoIterator<Item = (TokenHash, Session)>,
+    ) -> Self {
         let mut restored = Self { now, ..Self::default() };
         let mut deaths = Vec::new();
-        for (hash, session) in sessions {
+        for (hash, session) in live {
             deaths.push((session.expires(), hash));
             restored.live.insert(hash, Arc::new(session));
+        }
+        for (hash, session) in ended {
+            deaths.push((forgotten(&session), hash));
+            restored.ended.insert(hash, Arc::new(session));
         }
         restored.deaths = deaths.into_iter().collect();
         restored
     }
+}
+
+/// When a destroyed session is no longer remembered.
+fn forgotten(session: &Session) -> Stamp {
+    session.expires() + Span(RETRY_MARGIN_MS)
 }

@@ -143,7 +143,7 @@ const PART_BYTES: usize = 4096;
 enum Content {
     /// A shard's log time and its revoked families.
     Shard(u8, Stamp, Vec<(GrantId, Stamp)>),
-    /// Templates used by the access parts of the shard that follow: number and content.
+    /// Templates used by the access and ended parts of the shard that follow: number and content.
     Templates(u8, Vec<(u32, Template)>),
     Access(u8, Vec<(TokenHash, StoredAccess)>),
     Codes(u8, Vec<(TokenHash, StoredCode)>),
@@ -153,6 +153,10 @@ enum Content {
     Answers(Vec<(ProposalId, Outcome)>),
     /// Log time of the whole state; an owner that heard nothing for a while is behind it.
     Clock(Stamp),
+    /// Revoked tokens of a shard that are remembered.
+    Ended(u8, Vec<(TokenHash, StoredAccess)>),
+    /// Destroyed sessions that are remembered.
+    EndedSessions(Vec<(TokenHash, Session)>),
 }
 
 /// An access token beside its template's number.
@@ -199,14 +203,14 @@ impl Frozen {
             out(Part(codec::encode(&Content::Shard(number, shard.now(), revoked))?))?;
             // Numbers by first use in the order of the hashes: the same on every replica.
             let mut numbers: BTreeMap<&Template, u32> = BTreeMap::new();
-            for (_, token) in shard.access().iter() {
+            for (_, token) in shard.access().iter().chain(shard.ended().iter()) {
                 let next = numbers.len() as u32;
                 numbers.entry(&token.template).or_insert(next);
             }
             let mut templates: Vec<(u32, Template)> = numbers.iter().map(|(&t, &n)| (n, t.clone())).collect();
             templates.sort_by_key(|&(n, _)| n);
             pack(templates.into_iter(), 400, |group| Content::Templates(number, group), out)?;
-            let tokens = shard.access().iter().filter_map(|(hash, token)| {
+            let stored = |(hash, token): (&TokenHash, &Arc<AccessToken>)| {
                 let stored = StoredAccess {
                     template: *numbers.get(&*token.template)?,
                     grant: token.grant,
@@ -216,8 +220,9 @@ impl Frozen {
                     audit_counter: token.audit_counter,
                 };
                 Some((*hash, stored))
-            });
-            pack(tokens, 96, |group| Content::Access(number, group), out)?;
+            };
+            pack(shard.access().iter().filter_map(stored), 96, |group| Content::Access(number, group), out)?;
+            pack(shard.ended().iter().filter_map(stored), 96, |group| Content::Ended(number, group), out)?;
             let codes = shard.codes().iter().map(|(hash, code)| (*hash, (**code).clone()));
             pack(codes, 512, |group| Content::Codes(number, group), out)?;
         }
@@ -227,6 +232,8 @@ impl Frozen {
         let sessions = self.sessions.live().iter().map(|(hash, session)| (*hash, (**session).clone()));
         out(Part(codec::encode(&Content::Sessions(self.sessions.now(), Vec::new()))?))?;
         pack(sessions, 512, |group| Content::Sessions(self.sessions.now(), group), out)?;
+        let ended = self.sessions.ended().iter().map(|(hash, session)| (*hash, (**session).clone()));
+        pack(ended, 512, Content::EndedSessions, out)?;
         let documents = self.documents.iter().filter_map(|(key, document)| Some((key, (*document?).clone())));
         pack(documents, 1024, Content::Documents, out)?;
         pack(self.documents.answers().cloned(), 32, Content::Answers, out)
@@ -240,6 +247,7 @@ pub struct StateBuilder {
     shards: BTreeMap<u8, ShardParts>,
     blacklist: (Stamp, Vec<(TokenHash, Stamp)>),
     sessions: (Stamp, Vec<(TokenHash, Session)>),
+    ended_sessions: Vec<(TokenHash, Session)>,
     documents: Vec<(DocumentKey, Document)>,
     answers: Vec<(ProposalId, Outcome)>,
 }
@@ -250,7 +258,21 @@ struct ShardParts {
     revoked: Vec<(GrantId, Stamp)>,
     templates: BTreeMap<u32, Arc<Template>>,
     access: Vec<(TokenHash, AccessToken)>,
+    ended: Vec<(TokenHash, AccessToken)>,
     codes: Vec<(TokenHash, StoredCode)>,
+}
+
+impl ShardParts {
+    /// The token with its template back in place.
+    fn token(&self, (hash, stored): (TokenHash, StoredAccess)) -> Result<(TokenHash, AccessToken), CodecError> {
+        let StoredAccess { template, grant, issued, expires, auth_time, audit_counter } = stored;
+        let template = self.templates.get(&template).ok_or_else(|| broken("a token without template"))?.clone();
+        Ok((hash, AccessToken { template, grant, issued, expires, auth_time, audit_counter }))
+    }
+}
+
+fn broken(what: &str) -> CodecError {
+    CodecError::Malformed(what.into())
 }
 
 impl StateBuilder {
@@ -259,10 +281,12 @@ impl StateBuilder {
     /// # Errors
     /// A part that this build cannot read, or that does not fit what came before it.
     pub fn push(&mut self, part: &Part) -> Result<(), CodecError> {
-        let broken = |what: &str| CodecError::Malformed(what.into());
-        let content = codec::decode::<Content>(&part.0)?;
-        match content {
-            Content::Shard(n, ..) | Content::Templates(n, _) | Content::Access(n, _) | Content::Codes(n, _)
+        match codec::decode::<Content>(&part.0)? {
+            Content::Shard(n, ..)
+            | Content::Templates(n, _)
+            | Content::Access(n, _)
+            | Content::Ended(n, _)
+            | Content::Codes(n, _)
                 if n >= SHARDS =>
             {
                 return Err(broken("a shard that does not exist"));
@@ -278,19 +302,13 @@ impl StateBuilder {
             }
             Content::Access(n, tokens) => {
                 let shard = self.shards.entry(n).or_default();
-                for (hash, stored) in tokens {
-                    let template =
-                        shard.templates.get(&stored.template).ok_or_else(|| broken("a token without template"))?;
-                    let token = AccessToken {
-                        template: template.clone(),
-                        grant: stored.grant,
-                        issued: stored.issued,
-                        expires: stored.expires,
-                        auth_time: stored.auth_time,
-                        audit_counter: stored.audit_counter,
-                    };
-                    shard.access.push((hash, token));
-                }
+                let tokens = tokens.into_iter().map(|stored| shard.token(stored)).collect::<Result<Vec<_>, _>>()?;
+                shard.access.extend(tokens);
+            }
+            Content::Ended(n, tokens) => {
+                let shard = self.shards.entry(n).or_default();
+                let tokens = tokens.into_iter().map(|stored| shard.token(stored)).collect::<Result<Vec<_>, _>>()?;
+                shard.ended.extend(tokens);
             }
             Content::Codes(n, codes) => self.shards.entry(n).or_default().codes.extend(codes),
             Content::Blacklist(now, entries) => {
@@ -301,6 +319,7 @@ impl StateBuilder {
                 self.sessions.0 = now;
                 self.sessions.1.extend(sessions);
             }
+            Content::EndedSessions(sessions) => self.ended_sessions.extend(sessions),
             Content::Documents(documents) => self.documents.extend(documents),
             Content::Clock(now) => self.clock = Clock::at(now),
             Content::Answers(answers) => self.answers.extend(answers),
@@ -313,13 +332,13 @@ impl StateBuilder {
         let grants = (0..SHARDS)
             .map(|n| {
                 let shard = self.shards.remove(&n).unwrap_or_default();
-                GrantSets::restore(shard.now, shard.access, shard.codes, shard.revoked)
+                GrantSets::restore(shard.now, shard.access, shard.ended, shard.codes, shard.revoked)
             })
             .collect();
         let state = State {
             grants,
             blacklist: Blacklist::restore(self.blacklist.0, self.blacklist.1),
-            sessions: Sessions::restore(self.sessions.0, self.sessions.1),
+            sessions: Sessions::restore(self.sessions.0, self.sessions.1, self.ended_sessions),
             documents: Documents::restore(self.documents, self.answers),
         };
         (state, self.clock)

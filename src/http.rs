@@ -1,0 +1,180 @@
+//! The HTTP port: which service answers what, health, metrics, and what every answer has in common.
+
+use crate::{
+    bootstrap,
+    desk::Desk,
+    oauth2, rest,
+    telemetry::{self, Metrics, label},
+};
+use actix_web::{
+    App, Error, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::{Next, from_fn},
+    web,
+};
+use metrics::{counter, gauge, histogram};
+use quorate_cluster::Health;
+use serde_json::json;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+/// What the health endpoints need to know.
+#[derive(Clone)]
+pub struct Status {
+    health: Arc<dyn Fn() -> Health + Send + Sync>,
+    stopping: Arc<AtomicBool>,
+    desk: Desk,
+}
+
+impl Status {
+    /// From the node's own account of itself.
+    pub fn new(desk: Desk, health: impl Fn() -> Health + Send + Sync + 'static) -> Self {
+        Self { health: Arc::new(health), stopping: Arc::default(), desk }
+    }
+
+    /// From now on: not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Why this node is not ready, if it is not, and how it is doing.
+    fn readiness(&self) -> (Option<&'static str>, Health) {
+        let health = (self.health)();
+        let reason = if self.stopping.load(Ordering::Acquire) {
+            Some("stopping")
+        } else if !health.ready {
+            Some(health.reason.unwrap_or("not ready"))
+        } else if !bootstrap::is_done(&self.desk) {
+            Some("the cluster is being set up")
+        } else {
+            None
+        };
+        (reason, health)
+    }
+}
+
+async fn live(status: web::Data<Status>) -> HttpResponse {
+    match (status.health)().live {
+        true => HttpResponse::Ok().json(json!({ "live": true })),
+        false => HttpResponse::ServiceUnavailable().json(json!({ "live": false })),
+    }
+}
+
+async fn ready(status: web::Data<Status>) -> HttpResponse {
+    let (reason, health) = status.readiness();
+    let members: Vec<_> = health.members.iter().map(|member| json!({ "id": member.id, "role": format!("{:?}", member.role).to_lowercase() })).collect();
+    let body = json!({
+        "ready": reason.is_none(),
+        "reason": reason,
+        "id": health.id,
+        "leader": health.leader,
+        "term": health.term,
+        "applied": health.applied,
+        "lag": health.lag,
+        "members": members,
+    });
+    let mut response = match reason {
+        None => HttpResponse::Ok(),
+        Some(_) => HttpResponse::ServiceUnavailable(),
+    };
+    response.insert_header(("Cache-Control", "no-store")).json(body)
+}
+
+async fn metrics_page(metrics: web::Data<Metrics>, status: web::Data<Status>) -> HttpResponse {
+    let health = (status.health)();
+    gauge!(telemetry::RAFT_LEADING).set(if health.leader == Some(health.id) { 1.0 } else { 0.0 });
+    gauge!(telemetry::RAFT_TERM).set(health.term as f64);
+    gauge!(telemetry::RAFT_LAST_INDEX).set(health.last_log as f64);
+    gauge!(telemetry::RAFT_APPLIED_INDEX).set(health.applied as f64);
+    let views = status.desk.views();
+    for (owner, live) in [
+        ("access_tokens", views.access.len()),
+        ("codes", views.codes.len()),
+        ("blacklist", views.blacklist.len()),
+        ("sessions", views.sessions.len()),
+        ("documents", views.documents.len()),
+    ] {
+        gauge!(telemetry::LIVE_RECORDS, label::OWNER => owner).set(live as f64);
+    }
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.render())
+}
+
+/// Health and metrics, at their short names.
+pub fn management(cfg: &mut web::ServiceConfig) {
+    cfg.route("/livez", web::get().to(live))
+        .route("/readyz", web::get().to(ready))
+        .route("/metrics", web::get().to(metrics_page));
+}
+
+/// What an answer is labelled with: the service, not the path, which an outsider could make up without end.
+fn route(path: &str, context: &str) -> &'static str {
+    let rest = path.strip_prefix(context).unwrap_or(path);
+    let last = rest.rsplit('/').next().unwrap_or_default();
+    match (rest.starts_with("/oauth2/"), rest.starts_with("/json/"), last) {
+        (true, _, "access_token") => "oauth2/access_token",
+        (true, _, "authorize") => "oauth2/authorize",
+        (true, _, "introspect") => "oauth2/introspect",
+        (true, _, "revoke") => "oauth2/token/revoke",
+        (true, _, "tokeninfo") => "oauth2/tokeninfo",
+        (true, _, _) => "oauth2",
+        (_, true, "authenticate") => "json/authenticate",
+        (_, true, "sessions") => "json/sessions",
+        (_, true, _) => "json",
+        _ => "other",
+    }
+}
+
+/// Counts and times answers.
+async fn measure(
+    front: web::Data<String>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let route = route(request.path(), &front);
+    let start = Instant::now();
+    let response = next.call(request).await?;
+    let status = match response.status().as_u16() {
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    };
+    counter!(telemetry::HTTP_REQUESTS, label::ROUTE => route, label::STATUS => status).increment(1);
+    histogram!(telemetry::HTTP_SECONDS, label::ROUTE => route).record(start.elapsed());
+    Ok(response)
+}
+
+/// The application of one worker.
+pub fn app(
+    desk: &Desk,
+    status: &Status,
+    metrics: Option<&Metrics>,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>,
+> {
+    let context = desk.front().context_path.clone();
+    let app = App::new()
+        .app_data(web::Data::new(desk.clone()))
+        .app_data(web::Data::new(status.clone()))
+        .app_data(web::Data::new(context.clone()))
+        .wrap(from_fn(measure))
+        .service(
+            web::scope(&context)
+                .route("/json/health/live", web::get().to(live))
+                .route("/json/health/ready", web::get().to(ready))
+                .service(web::scope("/oauth2").configure(oauth2::configure))
+                .service(web::scope("/json").configure(rest::configure)),
+        )
+        .route("/livez", web::get().to(live))
+        .route("/readyz", web::get().to(ready));
+    match metrics {
+        Some(metrics) => app.app_data(web::Data::new(metrics.clone())).route("/metrics", web::get().to(metrics_page)),
+        None => app,
+    }
+}

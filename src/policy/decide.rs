@@ -1,0 +1,190 @@
+//! Decides: which actions on which resources a policy set allows a subject.
+//!
+//! | reference                            | here                            |
+//! |--------------------------------------|---------------------------------|
+//! | §6.1 outline; §2.6.3 rows            | [`decide`]                      |
+//! | §6.2 contribution of one policy      | `contribution`                  |
+//! | §6.4 errors inside a policy          | [`Decision::faults`]            |
+//! | §6.5 merging, `DenyOverride`         | `Decision::merge`               |
+//! | §6.6 `ttl`                           | [`Decision::ttl`]               |
+//! | §6.7 what ends up in `attributes`    | `promised`                      |
+//!
+//! Of the order of checks in §6.3 this takes the recommended one: policy set, resource, subject,
+//! condition; a policy of another set has no influence at all.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Value, json};
+
+pub use super::index::PolicySetIndex;
+use super::{
+    Error,
+    condition::{Condition, Outcome, TTL_MAX, ValueSets},
+    model::{Actions, AttributeSource, Policy, ResourceAttribute},
+    resource::Resource,
+    subject::{Fault, Subject},
+};
+
+/// Most resources in one request (the reference documents no limit).
+pub const MAX_RESOURCES: usize = 10_000;
+
+/// A request's `environment`: case-sensitive keys with their values (§2.6.1).
+pub type Environment = BTreeMap<String, Vec<String>>;
+
+/// What is asked of a policy set.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// As sent.
+    pub resources: &'a [String],
+    pub subject: &'a Subject,
+    /// For conditions; see [`Condition`] for those there are.
+    pub environment: &'a Environment,
+}
+
+/// What a policy set says about one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// As sent, not canonicalised.
+    pub resource: String,
+    /// An action that is not here is not allowed.
+    pub actions: Actions,
+    pub attributes: ValueSets,
+    pub advices: ValueSets,
+    /// Epoch milliseconds until which this may be cached; 0 for not at all, [`TTL_MAX`] for no limit.
+    pub ttl: i64,
+    /// Policies that contributed nothing because they could not be evaluated, by name: for the log, or
+    /// for a strict caller to refuse. Not part of the answer, and not complete: a policy that the index
+    /// rules out by what its subject requires is not evaluated, so it has no fault either.
+    pub faults: BTreeMap<String, Fault>,
+}
+
+impl Decision {
+    fn new(resource: &str) -> Self {
+        Self {
+            resource: resource.to_owned(),
+            actions: Actions::new(),
+            attributes: ValueSets::new(),
+            advices: ValueSets::new(),
+            ttl: TTL_MAX,
+            faults: BTreeMap::new(),
+        }
+    }
+
+    /// The row on the wire; `with_ttl` is false for resource version 1.0 (§2.4.9).
+    pub fn to_json(&self, with_ttl: bool) -> Value {
+        let mut row = json!({
+            "resource": self.resource,
+            "actions": self.actions,
+            "attributes": self.attributes,
+            "advices": self.advices,
+        });
+        if with_ttl {
+            row["ttl"] = json!(self.ttl);
+        }
+        row
+    }
+
+    /// Whether `action` is allowed.
+    pub fn allows(&self, action: &str) -> bool {
+        self.actions.get(action) == Some(&true)
+    }
+
+    /// `DenyOverride` (§6.5): a deny wins, and advice from any one policy leaves no action standing.
+    /// The order of merging does not show in the result.
+    fn merge(&mut self, contribution: Contribution<'_>) {
+        let Contribution { actions, attributes, advices, ttl } = contribution;
+        unite(&mut self.attributes, attributes);
+        unite(&mut self.advices, advices);
+        self.ttl = self.ttl.min(ttl);
+        if !self.advices.is_empty() {
+            self.actions.clear();
+            return;
+        }
+        for (action, allowed) in actions.into_iter().flatten() {
+            self.actions.entry(action.clone()).and_modify(|so_far| *so_far &= allowed).or_insert(*allowed);
+        }
+    }
+}
+
+/// What one policy adds to a decision.
+#[derive(Debug)]
+struct Contribution<'a> {
+    actions: Option<&'a Actions>,
+    attributes: ValueSets,
+    advices: ValueSets,
+    ttl: i64,
+}
+
+/// Decides every distinct resource of `request`, in the order asked.
+///
+/// # Errors
+/// 400 for the whole request: no resources or too many of them, or one without canonical form (§2.6.4).
+pub fn decide(set: &PolicySetIndex, request: &Request<'_>) -> Result<Vec<Decision>, Error> {
+    if request.resources.is_empty() || request.resources.len() > MAX_RESOURCES {
+        return Err(Error::invalid_value("resources"));
+    }
+    let mut seen = HashSet::new();
+    let distinct = request.resources.iter().filter(|sent| seen.insert(sent.as_str()));
+    let resources: Vec<_> = distinct.map(|sent| Ok((sent, Resource::parse(sent)?))).collect::<Result<_, Error>>()?;
+    Ok(resources.iter().map(|(sent, resource)| decide_one(set, sent, resource, request.subject)).collect())
+}
+
+fn decide_one(set: &PolicySetIndex, sent: &str, resource: &Resource, subject: &Subject) -> Decision {
+    let mut decision = Decision::new(sent);
+    for policy in set.matching(resource, subject) {
+        match contribution(policy, subject) {
+            Ok(Some(contribution)) => decision.merge(contribution),
+            Ok(None) => {}
+            Err(fault) => drop(decision.faults.insert(policy.name.clone(), fault)),
+        }
+    }
+    decision
+}
+
+/// What an active policy whose resource matches contributes (§6.2).
+fn contribution<'a>(policy: &'a Policy, subject: &Subject) -> Result<Option<Contribution<'a>>, Fault> {
+    if !policy.subject.is_satisfied(subject)? {
+        return Ok(None);
+    }
+    let outcome = policy.condition.as_ref().map_or(Outcome::plain(true), Condition::evaluate);
+    let Outcome { satisfied, advices, attributes, ttl } = outcome;
+    if !satisfied {
+        let nothing = ValueSets::new();
+        return Ok(Some(Contribution { actions: None, attributes: nothing, advices, ttl }));
+    }
+    let mut all = promised(policy.resource_attributes.as_deref().unwrap_or_default(), subject)?;
+    unite(&mut all, attributes);
+    Ok(Some(Contribution { actions: Some(&policy.action_values), attributes: all, advices, ttl }))
+}
+
+/// The response attributes that a policy promises whoever it applies to (§1.1). A user attribute
+/// nobody has a value for is left out; one whose user is not known is a fault (§6.4).
+fn promised(attributes: &[ResourceAttribute], subject: &Subject) -> Result<ValueSets, Fault> {
+    let mut promised = ValueSets::new();
+    for ResourceAttribute { source, property_name, property_values } in attributes {
+        match source {
+            AttributeSource::Static => {
+                promised.entry(property_name.clone()).or_default().extend(property_values.iter().cloned());
+            }
+            AttributeSource::User => {
+                let profile = subject.profile.as_ref().ok_or(Fault::NoProfile)?;
+                let itself = std::slice::from_ref(property_name);
+                let names = if property_values.is_empty() { itself } else { property_values };
+                let mut values = names.iter().filter_map(|name| profile.get(name)).flatten().peekable();
+                if values.peek().is_some() {
+                    promised.entry(property_name.clone()).or_default().extend(values.cloned());
+                }
+            }
+        }
+    }
+    Ok(promised)
+}
+
+fn unite(into: &mut ValueSets, from: ValueSets) {
+    for (name, values) in from {
+        into.entry(name).or_default().extend(values);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,527 @@
+//! The resource language: how a policy's patterns and a request's resources are written and compared.
+//!
+//! | reference                                   | here                                    |
+//! |---------------------------------------------|-----------------------------------------|
+//! | §5.2 canonical form                         | [`canonical`]                           |
+//! | §5.3 a match needs all three tests          | [`Pattern::matches`]                    |
+//! | §5.3 test 1, anchored glob                  | `anchored`, `anchored_levels`           |
+//! | §5.3 test 2, authority gate                 | `Pattern::gate`, `Resource::host`       |
+//! | §5.3 test 3, structural comparison          | `compare_url`, `compare`, `compare_tokens` |
+//! | §5.5 pattern check when a policy is written | [`Pattern::accepts`]                    |
+//! | §6.2 `$SELF`                                | [`Pattern::for_principal`]              |
+//!
+//! Two wildcards exist: `*` (any characters) and `-*-` (one level). Nothing here backtracks: with `n`
+//! and `m` the lengths and `k ≤` [`MAX_WILDCARDS`], a comparison takes `O(n + m)` steps when the pattern
+//! has no `-*-`, and `O(k·n + m)` when it has.
+
+use std::borrow::Cow;
+
+use super::Error;
+
+/// Longest resource or pattern, in bytes as sent. The reference documents no limit; URLs longer than
+/// this do not survive common proxies either.
+pub const MAX_LENGTH: usize = 4096;
+
+/// Most wildcards in one pattern. Bounds the one part of matching whose cost grows with them.
+pub const MAX_WILDCARDS: usize = 64;
+
+const LEVEL: &str = "-*-";
+const SELF: &str = "$SELF";
+
+/// Why a string has no canonical form (§5.2), or is not taken for its size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotCanonical {
+    #[error("Invalid port {0}")]
+    InvalidPort(String),
+    #[error("both types of wildcards in the path of an http URL")]
+    MixedWildcardsInUrl,
+    #[error("both types of wildcards")]
+    MixedWildcards,
+    #[error("longer than {MAX_LENGTH} bytes")]
+    TooLong,
+    #[error("more than {MAX_WILDCARDS} wildcards")]
+    TooManyWildcards,
+}
+
+/// What an evaluation answers when a requested resource is not canonical (§2.6.4).
+impl From<NotCanonical> for Error {
+    fn from(reason: NotCanonical) -> Self {
+        match reason {
+            NotCanonical::InvalidPort(port) => Error::InvalidPort(super::error::excerpt(&port)),
+            NotCanonical::MixedWildcardsInUrl => Error::InvalidPort("{0}".into()),
+            NotCanonical::MixedWildcards => Error::MixedWildcards,
+            NotCanonical::TooLong | NotCanonical::TooManyWildcards => Error::invalid_value("resources"),
+        }
+    }
+}
+
+/// A resource that a request asks about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    canonical: String,
+    folded: String,
+}
+
+impl Resource {
+    /// Canonicalises what the request sent.
+    pub fn parse(sent: &str) -> Result<Self, NotCanonical> {
+        let canonical = canonical(sent)?;
+        Ok(Self { folded: fold(&canonical), canonical })
+    }
+
+    /// The canonical form, in the request's letter case (what conditions get to see).
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// The canonical form in lower case: what is compared.
+    pub(crate) fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    /// What the authority gate compares (§5.3 test 2); `None` without `://`.
+    pub(crate) fn host(&self) -> Option<&str> {
+        host(&self.folded)
+    }
+}
+
+/// A policy's resource, or a pattern of a resource type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    canonical: String,
+    folded: String,
+}
+
+impl Pattern {
+    /// Canonicalises what an administrator wrote.
+    pub fn parse(sent: &str) -> Result<Self, NotCanonical> {
+        let canonical = canonical(sent)?;
+        if canonical.bytes().filter(|byte| *byte == b'*').count() > MAX_WILDCARDS {
+            return Err(NotCanonical::TooManyWildcards);
+        }
+        Ok(Self { folded: fold(&canonical), canonical })
+    }
+
+    /// The canonical form: what is stored and read back.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// Whether a policy with this resource speaks about `resource` (§5.3).
+    pub fn matches(&self, resource: &Resource) -> bool {
+        let (pattern, resource) = (self.folded.as_str(), resource.folded.as_str());
+        if self.is_literal() {
+            // All three tests come down to equality without a wildcard.
+            return pattern == resource;
+        }
+        anchored(pattern, resource)
+            && gate_passes(pattern, resource)
+            && (pattern == resource || compare_url(resource, pattern) == Fit::Wild)
+    }
+
+    /// Whether a policy may have `resource` when this is a pattern of its resource type (§5.5).
+    /// Structural only, hence a little wider than [`Pattern::matches`].
+    pub fn accepts(&self, resource: &Pattern) -> bool {
+        let (pattern, resource) = (self.folded.as_str(), resource.folded.as_str());
+        is_or_lies_below(resource, pattern) || compare_url(resource, pattern) == Fit::Wild
+    }
+
+    /// The pattern with `$SELF` replaced by a principal's name (§6.2). `None` when the name could not
+    /// stand for itself: with a wildcard or a separator in it, the caller would choose what it matches.
+    pub fn for_principal(&self, name: &str) -> Option<Pattern> {
+        let plain = !name.is_empty()
+            && !matches!(name, "." | "..")
+            && !name.contains(|c: char| "*/?#&=:$".contains(c) || c.is_control());
+        plain.then(|| Pattern::parse(&self.canonical.replace(SELF, name)).ok()).flatten()
+    }
+
+    /// Whether the pattern depends on who asks.
+    pub fn names_principal(&self) -> bool {
+        self.canonical.contains(SELF)
+    }
+
+    /// Whether the pattern has no wildcard, so that it matches exactly its own lower-case form.
+    pub(crate) fn is_literal(&self) -> bool {
+        !self.folded.contains('*')
+    }
+
+    /// The canonical form in lower case: what is compared.
+    pub(crate) fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    /// What every matching resource starts with.
+    pub(crate) fn literal_prefix(&self) -> &str {
+        let head = self.folded.split('*').next().unwrap_or_default();
+        // The `-` may belong to a `-*-`; a shorter prefix is true as well.
+        head.strip_suffix('-').unwrap_or(head)
+    }
+
+    /// What every matching resource ends with.
+    pub(crate) fn literal_suffix(&self) -> &str {
+        let tail = self.folded.rsplit('*').next().unwrap_or_default();
+        tail.strip_prefix('-').unwrap_or(tail)
+    }
+
+    /// What the host of every matching resource ends with (§5.3 test 2); `None` without `://`.
+    pub(crate) fn gate(&self) -> Option<&str> {
+        host(&self.folded).map(gate)
+    }
+}
+
+/// The canonical form (§5.2). Idempotent.
+pub fn canonical(sent: &str) -> Result<String, NotCanonical> {
+    if sent.len() > MAX_LENGTH {
+        return Err(NotCanonical::TooLong);
+    }
+    let canonical = match sent.split_once("://") {
+        // Lower-case only: `HTTPS://…` gets no port (§5.6 no. 7).
+        Some((scheme, rest)) if matches!(scheme.trim_end_matches('*'), "http" | "https") => {
+            canonical_http(scheme, rest)?
+        }
+        _ if mixes_wildcards(sent) => return Err(NotCanonical::MixedWildcards),
+        Some((scheme, rest)) => {
+            let (location, query) = cut(rest, '?');
+            let (authority, path) = cut(location, '/');
+            format!("{scheme}://{authority}{}{query}", normalised(path))
+        }
+        None => normalised(sent),
+    };
+    // A port may have been added; what is stored must be readable again.
+    if canonical.len() > MAX_LENGTH { Err(NotCanonical::TooLong) } else { Ok(canonical) }
+}
+
+/// §5.2 case a. `scheme` is `http` or `https`, perhaps with stars behind it.
+fn canonical_http(scheme: &str, rest: &str) -> Result<String, NotCanonical> {
+    let rest = rest.trim_start_matches('/');
+    let (authority, remainder) = if rest.contains('/') { cut(rest, '/') } else { cut(rest, '?') };
+    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+    let digits = port.replace('*', "");
+    let is_number = || digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<i32>().is_ok();
+    if !digits.is_empty() && !is_number() {
+        return Err(NotCanonical::InvalidPort(port.to_owned()));
+    }
+    let port = match (port, scheme) {
+        ("", "http") => "80",
+        ("", "https") => "443",
+        ("", _) => "*",
+        (port, _) => port,
+    };
+    let (path, query) = cut(remainder, '?');
+    if mixes_wildcards(path) {
+        return Err(NotCanonical::MixedWildcardsInUrl);
+    }
+    let everything = if rest == "*" { "*" } else { "" };
+    let path = normalised(path);
+    let query = sorted_query(query);
+    Ok(format!("{scheme}://{host}:{port}{everything}{path}{query}"))
+}
+
+/// Whether a string has both `*` and `-*-`.
+fn mixes_wildcards(text: &str) -> bool {
+    text.contains(LEVEL) && text.replace(LEVEL, "").contains('*')
+}
+
+/// Path normalisation (§5.2): empty segments, `.` and `..` go, but not the piece after the last slash.
+fn normalised(path: &str) -> String {
+    let (directories, last) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in directories.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            segment => kept.push(segment),
+        }
+    }
+    let mut out = String::with_capacity(path.len());
+    if path.starts_with('/') {
+        out.push('/');
+    }
+    for segment in kept {
+        out.push_str(segment);
+        out.push('/');
+    }
+    if last.is_empty() && path.ends_with('/') && !out.ends_with('/') {
+        out.push('/');
+    }
+    out.push_str(last);
+    out
+}
+
+/// `query` with its `?`. Parameters are ordered by name, then value, with one named `*` last;
+/// a single parameter stays as it is.
+fn sorted_query(query: &str) -> Cow<'_, str> {
+    let Some(parameters) = query.strip_prefix('?').filter(|query| query.contains('&')) else {
+        return Cow::Borrowed(query);
+    };
+    let mut parameters: Vec<&str> = parameters.split('&').filter(|parameter| !parameter.is_empty()).collect();
+    parameters.sort_by_key(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        (name == "*", name, value)
+    });
+    Cow::Owned(format!("?{}", parameters.join("&")))
+}
+
+/// Lower case, character by character: what a character folds to must not depend on its neighbours,
+/// because in a pattern the neighbour may be a wildcard.
+fn fold(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// Splits before the first `delimiter`; the second half keeps it, or is empty.
+fn cut(text: &str, delimiter: char) -> (&str, &str) {
+    text.find(delimiter).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Test 1: the anchored glob. Neither wildcard crosses `?` or `#`, except one at the very end.
+
+fn ends_a_wildcard(byte: u8) -> bool {
+    matches!(byte, b'?' | b'#')
+}
+
+fn anchored(pattern: &str, resource: &str) -> bool {
+    if pattern.contains(LEVEL) {
+        return anchored_levels(pattern, resource);
+    }
+    let clear = |gap: &str| !gap.bytes().any(ends_a_wildcard);
+    glob(pattern, "*", resource, clear)
+        || pattern.ends_with('*')
+            && resource.strip_suffix(['?', '#']).is_some_and(|resource| glob(pattern, "*", resource, clear))
+}
+
+/// Whether `text` is the pieces of `pattern` between the wildcards, in order, with gaps that `may_span`.
+///
+/// The leftmost place for each piece is enough: whatever a later place would leave to the following
+/// gap, the leftmost leaves too. That needs of `may_span` that it holds for every part of a gap it
+/// holds for, and that a piece holding a forbidden character has one possible place (its first
+/// forbidden character is the first one there is).
+fn glob(pattern: &str, wildcard: &str, text: &str, may_span: impl Fn(&str) -> bool) -> bool {
+    let mut pieces = pattern.split(wildcard).peekable();
+    let head = pieces.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(head) else {
+        return false;
+    };
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return rest.strip_suffix(piece).is_some_and(may_span);
+        }
+        match rest.split_once(piece) {
+            Some((gap, after)) if may_span(gap) => rest = after,
+            _ => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// Test 1 for patterns with `-*-`. A level may swallow one `/` at its end, so an earlier place for a
+/// piece is not always the better one: this follows all places at once, as a set of positions.
+fn anchored_levels(pattern: &str, resource: &str) -> bool {
+    let text = resource.as_bytes();
+    let mut reached = vec![false; text.len() + 1];
+    reached[0] = true;
+    for (n, levels) in pattern.split(LEVEL).enumerate() {
+        if n > 0 {
+            reached = after_wildcard(&reached, text, true);
+        }
+        for (n, literal) in levels.split('*').enumerate() {
+            if n > 0 {
+                reached = after_wildcard(&reached, text, false);
+            }
+            reached = after_literal(&reached, text, literal.as_bytes());
+        }
+        if !reached.contains(&true) {
+            return false;
+        }
+    }
+    reached.last() == Some(&true)
+}
+
+/// Positions reached by a wildcard from the positions in `from`; `one_level` for `-*-`.
+fn after_wildcard(from: &[bool], text: &[u8], one_level: bool) -> Vec<bool> {
+    let mut to = from.to_vec();
+    let mut spanning = false;
+    for (at, byte) in text.iter().enumerate() {
+        spanning |= from[at];
+        let swallows = !ends_a_wildcard(*byte) || at + 1 == text.len();
+        to[at + 1] |= spanning && swallows;
+        spanning &= !(ends_a_wildcard(*byte) || one_level && *byte == b'/');
+    }
+    to
+}
+
+/// Positions right behind `literal`, for each position in `from` where it occurs. One pass
+/// (Knuth–Morris–Pratt), whatever repeats itself in either string.
+fn after_literal(from: &[bool], text: &[u8], literal: &[u8]) -> Vec<bool> {
+    if literal.is_empty() {
+        return from.to_vec();
+    }
+    // border[i]: length of the longest proper prefix of literal[..=i] that is also its suffix.
+    let mut border = vec![0; literal.len()];
+    let mut length = 0;
+    for at in 1..literal.len() {
+        while length > 0 && literal[at] != literal[length] {
+            length = border[length - 1];
+        }
+        length += usize::from(literal[at] == literal[length]);
+        border[at] = length;
+    }
+    let mut to = vec![false; from.len()];
+    let mut length = 0;
+    for (at, byte) in text.iter().enumerate() {
+        while length > 0 && (length == literal.len() || *byte != literal[length]) {
+            length = border[length - 1];
+        }
+        length += usize::from(*byte == literal[length]);
+        if length == literal.len() {
+            to[at + 1] = from[at + 1 - length];
+        }
+    }
+    to
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Test 2: the authority gate.
+
+fn gate_passes(pattern: &str, resource: &str) -> bool {
+    match (host(pattern).map(gate), host(resource)) {
+        (None, None) => true,
+        (Some(gate), Some(host)) => gate.is_empty() || gate == host || gate.starts_with('.') && host.ends_with(gate),
+        _ => false,
+    }
+}
+
+/// The host, without the port for http and https and with it for any other scheme.
+fn host(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let cut_at_port = matches!(scheme, "http" | "https") && rest.contains(':');
+    Some(cut(rest, if cut_at_port { ':' } else { '/' }).0)
+}
+
+/// The part of a pattern's host that is certain: from the first dot behind its last wildcard.
+fn gate(host: &str) -> &str {
+    match host.rsplit_once('*') {
+        None => host,
+        Some((_, tail)) => cut(tail, '.').1,
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Test 3: the structural comparison.
+
+/// How a request compares to a pattern. The reference tells two more kinds of "no" apart
+/// (`Sub`, `Super`), which only its tree evaluation looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Exact,
+    Wild,
+    No,
+}
+
+impl Fit {
+    fn and(self, other: Fit) -> Fit {
+        match (self, other) {
+            (Fit::No, _) | (_, Fit::No) => Fit::No,
+            (Fit::Exact, Fit::Exact) => Fit::Exact,
+            _ => Fit::Wild,
+        }
+    }
+}
+
+/// `cmpUrl` of §5.3.
+fn compare_url(request: &str, pattern: &str) -> Fit {
+    let (Some((request_scheme, r)), Some((pattern_scheme, p))) = (request.split_once("://"), pattern.split_once("://"))
+    else {
+        return compare(request, pattern);
+    };
+    if !p.contains(':') {
+        return compare(request, pattern);
+    }
+    let scheme = compare(request_scheme, pattern_scheme);
+    if scheme == Fit::No {
+        return Fit::No;
+    }
+    let (r, p) = (with_slash(r), with_slash(p));
+    let (p_authority, p_rest) = cut(&p, '/');
+    let (p_host, p_port) = cut(p_authority, ':'); // the port keeps its colon
+    if p_port.is_empty() {
+        return compare(&r, &p);
+    }
+    // A request whose first colon lies in its path has no port. (The reference only says what happens
+    // without any colon; with this one it cannot cut out a port either.)
+    let (r_authority, r_rest) = cut(&r, '/');
+    let (r_host, r_port) = cut(r_authority, ':');
+    if r_port.is_empty() {
+        return Fit::No;
+    }
+    let rest = match (r_rest.split_once('?'), p_rest.split_once('?')) {
+        (Some((r_path, r_query)), Some((p_path, p_query))) => compare(r_path, p_path).and(compare(r_query, p_query)),
+        (Some(_), None) => Fit::No,
+        (None, _) => compare(r_rest, p_rest),
+    };
+    scheme.and(compare(r_host, p_host)).and(compare(r_port, p_port)).and(rest)
+}
+
+fn with_slash(text: &str) -> Cow<'_, str> {
+    if text.contains('/') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}/")) }
+}
+
+/// `cmp` of §5.3.
+fn compare(request: &str, pattern: &str) -> Fit {
+    let (request, pattern) = (without_open_query(request), without_open_query(pattern));
+    if pattern.contains(LEVEL) {
+        compare_tokens(request, pattern)
+    } else if !pattern.contains('*') {
+        if request == pattern { Fit::Exact } else { Fit::No }
+    } else if glob(pattern, "*", request, |_| true) {
+        Fit::Wild
+    } else {
+        Fit::No
+    }
+}
+
+/// `…*?*` says the same as `…*`, as far as this comparison goes.
+fn without_open_query(mut text: &str) -> &str {
+    while let Some(shorter) = text.strip_suffix("?*").filter(|rest| rest.ends_with('*')) {
+        text = shorter;
+    }
+    text
+}
+
+/// `tokenCmp` of §5.3: level by level.
+fn compare_tokens(request: &str, pattern: &str) -> Fit {
+    let mut request = request.split('/').filter(|token| !token.is_empty());
+    let mut pattern = pattern.split('/').filter(|token| !token.is_empty());
+    let mut fit = Fit::Exact;
+    loop {
+        match (request.next(), pattern.next()) {
+            (None, None) => return fit,
+            (Some(_), None) => return Fit::No,
+            (None, Some(token)) => {
+                let empty_level = token == LEVEL && pattern.next().is_none();
+                return if empty_level { Fit::Wild } else { Fit::No };
+            }
+            (Some(r), Some(p)) if p.contains(LEVEL) => {
+                if !glob(p, LEVEL, r, |_| true) {
+                    return Fit::No;
+                }
+                fit = Fit::Wild;
+            }
+            (Some(r), Some(p)) if r == p => {}
+            _ => return Fit::No,
+        }
+    }
+}
+
+/// The literal half of §5.5: `text` is `base` or begins with `base` and a slash.
+fn is_or_lies_below(text: &str, base: &str) -> bool {
+    match text.strip_prefix(base) {
+        None => false,
+        Some(rest) => rest.is_empty() || base.ends_with('/') || rest.starts_with('/'),
+    }
+}
+
+#[cfg(test)]
+mod tests;

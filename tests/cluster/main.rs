@@ -1,0 +1,14 @@
+//! Real processes that are killed, paused, cut short of disk and stopped: what was acknowledged must hold (G1–G4, G7).
+//!
+//! | file       | what happens                                                        |
+//! |------------|---------------------------------------------------------------------|
+//! | `faults`   | leader, follower, all nodes killed; nodes paused; quorum lost; disk full |
+//! | `lifecycle`| graceful stop, second start on the same data, restart                |
+//! | `chaos`    | random faults under random load; the history is checked              |
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod chaos;
+mod faults;
+mod lifecycle;
