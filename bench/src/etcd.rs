@@ -16,8 +16,8 @@ use crate::quorate::NODES;
 
 /// Limit for the cluster to become healthy.
 const READY_LIMIT: Duration = Duration::from_secs(60);
-/// Clients that share one HTTP/2 connection, as etcd's own benchmark has it by default or more. Sharing is cheaper for
-/// etcd than a connection for each client, which is what the other side's clients have.
+/// Clients that share one HTTP/2 connection. Sharing is cheaper for etcd than a connection for each client, which is
+/// what the other side's clients have.
 const CLIENTS_PER_CONNECTION: usize = 64;
 /// Size of every value, in bytes.
 const VALUE: usize = 256;

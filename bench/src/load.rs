@@ -325,7 +325,7 @@ mod tests {
             };
             self.steps += 1;
             tokio::time::sleep(self.load.pace).await;
-            if self.steps % self.load.fails == 0 {
+            if self.steps.is_multiple_of(self.load.fails) {
                 return Err(Failure::Malformed("as planned"));
             }
             Ok(Step::Done(usize::from(self.steps % 2 == 1)))

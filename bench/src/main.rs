@@ -9,6 +9,11 @@
 //! Below them: [`quorate`] and [`etcd`] (start, load, kill a cluster), [`load`] (the closed loop), [`http`] (a cheap
 //! client), [`process`] (children that cannot outlive the run), [`machine`] (what it all ran on), [`report`].
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
+
 mod compare;
 mod etcd;
 mod failover;

@@ -38,7 +38,7 @@ pub struct Args {
     /// Seconds of load before those [default: 1; quick: 0.3].
     #[arg(long, value_parser = seconds)]
     warmup: Option<Duration>,
-    /// Runs of each measurement, of which the median is shown [default: 5; quick: 1].
+    /// Runs of each measurement, of which the median is shown [default: 3; quick: 1].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     runs: Option<u16>,
     /// How often the leader is killed [default: 5; quick: 1].
@@ -175,7 +175,7 @@ impl Settings {
             }),
             measure: secs(args.secs, 5.0, 1.0),
             warmup: secs(args.warmup, 1.0, 0.3),
-            runs: by(args.runs.map(u32::from), 5, 1) as usize,
+            runs: by(args.runs.map(u32::from), 3, 1) as usize,
             trials: by(args.trials.map(u32::from), 5, 1) as usize,
             tokens: u64::from(by(args.tokens, 1_000_000, 20_000)),
             many_clients: by(args.many_clients, 10_000, 20) as usize,
@@ -233,7 +233,7 @@ mod tests {
                 full.clients.as_slice(),
                 full.routes.len()
             ),
-            (5, 1_000_000, &[1, 64, 512][..], 2)
+            (3, 1_000_000, &[1, 64, 512][..], 2)
         );
         let quick = settings(&["--quick", "--runs", "2", "--secs", "0.5"]).unwrap();
         assert_eq!(
