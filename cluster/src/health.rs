@@ -21,7 +21,7 @@ use tokio::{sync::watch, time::Instant};
 /// How often [`Node::watch_health`](crate::Node::watch_health) looks.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What a node says of itself.
+/// What a node says of itself. Fields are the format: it travels in [`Status`](crate::admin::Status).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// A restart would not help.
@@ -101,7 +101,7 @@ impl Reason {
     }
 }
 
-/// One node of the cluster, as this node knows it.
+/// One node of the cluster, as this node knows it. Fields are the format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its id.

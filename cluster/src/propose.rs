@@ -30,7 +30,7 @@ const BATCH_DRAFTS: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Batches on their way at once.
-const PIPELINE: usize = 8;
+const PIPELINE: usize = 4;
 
 /// How long a leader may take for one forwarded batch before it is sent again.
 const FORWARD: Duration = Duration::from_secs(2);

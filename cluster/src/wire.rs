@@ -321,3 +321,207 @@ impl<T: DeserializeOwned> Decoder for Frames<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        admin::{Operation, Status},
+        health::{Health, Member, Reason, Role},
+        types::LogId,
+    };
+    use openraft::{Membership, StoredMembership, entry::RaftEntry, vote::RaftLeaderId};
+    use quorate_raft::{Batch, Command, ProposalId, Stamp, store::Peer};
+
+    fn log_id(term: u64, index: u64) -> LogId {
+        LogId::new(openraft::impls::leader_id_adv::LeaderId::new(term, 1), index)
+    }
+
+    fn peer() -> Peer {
+        Peer { addr: "a:1".into(), http: "h".into() }
+    }
+
+    fn drafts() -> Vec<Draft> {
+        vec![Draft { id: ProposalId(5), command: Command::Tick }]
+    }
+
+    fn meta() -> SnapshotMeta {
+        let membership =
+            Membership::new(vec![[1].into()], std::collections::BTreeMap::from([(1, peer()), (2, peer())]))
+                .expect("valid");
+        SnapshotMeta {
+            last_log_id: Some(log_id(2, 9)),
+            last_membership: StoredMembership::new(Some(log_id(1, 3)), membership),
+        }
+    }
+
+    fn health() -> Health {
+        let member = Member { id: 1, role: Role::Learner, peer: peer(), matched: Some(300) };
+        Health { reason: Some(Reason::NoQuorum), members: vec![member], ..Health::unknown(1) }
+    }
+
+    /// One of each, in the order of the format.
+    fn requests() -> Vec<(Request, &'static str)> {
+        let entry = openraft::Entry::new(
+            log_id(2, 8),
+            openraft::EntryPayload::Normal(Batch { at: Stamp(7), drafts: drafts() }),
+        );
+        let vote = Vote::new_committed(2, 1);
+        let append = AppendRequest {
+            vote,
+            prev_log_id: Some(log_id(2, 7)),
+            entries: vec![entry],
+            leader_commit: Some(log_id(2, 6)),
+        };
+        let candidate = || VoteRequest::new(Vote::new(3, 2), Some(log_id(2, 8)));
+        let hello = Hello { cluster: Some(ClusterId(1)), from: Some(2), to: Some(3), purpose: Purpose::Append };
+        let sum = Sum { parts: 1, bytes: 2, crc: 3 };
+        vec![
+            (Request::Hello(hello), "0001010102010301"),
+            (Request::Append(append), "010201010102010701020108010701050001020106"),
+            (Request::Vote(candidate()), "020302000102010800"),
+            (Request::PreVote(candidate()), "030302000102010800"),
+            (Request::TransferLeader(TransferRequest::new(vote, 2, Some(log_id(2, 8)))), "040201010201020108"),
+            (
+                Request::SnapshotBegin { vote, meta: meta(), sum },
+                "050201010102010901010103010101020103613a3101680203613a31016800010203",
+            ),
+            (Request::SnapshotParts(vec![Blob(vec![1, 2])]), "0601020102"),
+            (Request::SnapshotEnd, "07"),
+            (Request::Propose(Arc::new(drafts())), "08010500"),
+            (Request::ReadIndex, "09"),
+            (Request::Admin(Operation::Status), "0a00"),
+            (Request::Admin(Operation::Add { id: 4, peer: peer() }), "0a010403613a310168"),
+            (Request::Admin(Operation::Promote { id: 4 }), "0a0204"),
+            (Request::Admin(Operation::Remove { id: 4 }), "0a0304"),
+            (Request::Admin(Operation::TransferLeader { to: Some(4) }), "0a040104"),
+            (Request::Admin(Operation::Announce { id: 4, peer: peer() }), "0a050403613a310168"),
+            (Request::BackupOpen, "0b"),
+            (Request::BackupParts, "0c"),
+        ]
+    }
+
+    fn answers() -> Vec<(Answer, &'static str)> {
+        let hello = Hello { cluster: None, from: Some(3), to: None, purpose: Purpose::Operator };
+        let vote = Vote::new(3, 2);
+        let sum = Sum { parts: 1, bytes: 2, crc: 3 };
+        let status = Status { cluster: Some(ClusterId(1)), health: health() };
+        vec![
+            (Answer::Welcome(hello), "000001030003"),
+            (Answer::Append(AppendResponse::Success), "0100"),
+            (Answer::Append(AppendResponse::Conflict), "0102"),
+            (Answer::Append(AppendResponse::HigherVote(vote)), "0103030200"),
+            (Answer::Vote(VoteResponse::new(vote, Some(log_id(2, 8)), true)), "020302000101020108"),
+            (Answer::TransferLeader(Ok(())), "0300"),
+            (Answer::Continue, "04"),
+            (Answer::Installed(vote), "05030200"),
+            (Answer::Proposed { index: 9, outcomes: vec![Outcome::Done] }, "06090100"),
+            (Answer::ReadIndex(9), "0709"),
+            (Answer::Admin(Ok(admin::Answer::Done)), "080000"),
+            (
+                Answer::Admin(Ok(admin::Answer::Status(status))),
+                "08000101010100010401000000000000000001010103613a31016801fb2c01",
+            ),
+            (Answer::Admin(Err(AdminError::NotLeader(Some(2)))), "0801000102"),
+            (Answer::Admin(Err(AdminError::Refused("no".into()))), "080101026e6f"),
+            (Answer::Admin(Err(AdminError::Unknown)), "080102"),
+            (Answer::Backup { meta: meta(), sum }, "090102010901010103010101020103613a3101680203613a31016800010203"),
+            (Answer::BackupParts(vec![Blob(vec![1, 2])]), "0a01020102"),
+            (Answer::NotLeader(Some(2)), "0b0102"),
+            (Answer::Unknown, "0c"),
+            (Answer::Refused(Refused::OtherCluster), "0d00"),
+            (Answer::Refused(Refused::Unavailable), "0d04"),
+        ]
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn check<T: Serialize + DeserializeOwned + std::fmt::Debug>(messages: Vec<(T, &'static str)>) {
+        let mut changed = Vec::new();
+        for (message, pinned) in messages {
+            let bytes = frame(0x0102, &message).expect("fits");
+            assert_eq!(bytes.len() - LENGTH - HEADER, encoded_len(&message).expect("measures"));
+            let body = hex(&bytes[LENGTH + HEADER..]);
+            if body != pinned {
+                changed.push(format!("{message:?}\n  {body}"));
+            }
+            let mut buffer = BytesMut::from(&bytes[..]);
+            let (id, read) = Frames::<T>::new(MAX_FRAME).decode(&mut buffer).expect("decodes").expect("whole");
+            assert_eq!((id, format!("{read:?}")), (0x0102, format!("{message:?}")));
+            assert!(buffer.is_empty());
+        }
+        assert!(changed.is_empty(), "the format of released versions never changes (G10):\n{}", changed.join("\n"));
+    }
+
+    #[test]
+    fn requests_keep_their_encoding() {
+        check(requests());
+    }
+
+    #[test]
+    fn answers_keep_their_encoding() {
+        check(answers());
+    }
+
+    #[test]
+    fn a_frame_is_length_version_id_and_message() {
+        let bytes = frame(0x0102, &Request::ReadIndex).expect("fits");
+        assert_eq!(hex(&bytes), "0000000a01000000000000010209");
+    }
+
+    #[test]
+    fn a_frame_that_comes_in_drops_is_read_when_it_is_whole() {
+        let bytes = frame(7, &Request::Propose(Arc::new(drafts()))).expect("fits");
+        let mut frames = Frames::<Request>::new(MAX_FRAME);
+        let mut buffer = BytesMut::new();
+        for byte in &bytes[..bytes.len() - 1] {
+            buffer.put_u8(*byte);
+            assert!(frames.decode(&mut buffer).expect("not wrong yet").is_none());
+        }
+        buffer.put_u8(bytes[bytes.len() - 1]);
+        assert!(matches!(frames.decode(&mut buffer), Ok(Some((7, Request::Propose(_))))));
+    }
+
+    #[test]
+    fn what_is_not_a_frame_is_an_error_and_costs_nothing() {
+        let decode = |limit: usize, bytes: &[u8]| {
+            let mut buffer = BytesMut::from(bytes);
+            let result = Frames::<Request>::new(limit).decode(&mut buffer);
+            assert!(buffer.capacity() < 1 << 20, "a claim reserves nothing");
+            result
+        };
+        let framed = |body: &[u8]| {
+            let mut bytes = (body.len() as u32).to_be_bytes().to_vec();
+            bytes.extend_from_slice(body);
+            bytes
+        };
+        let body = |version: u8, message: &[u8]| {
+            let mut body = vec![version];
+            body.extend([0; 8]);
+            body.extend_from_slice(message);
+            framed(&body)
+        };
+        assert!(matches!(decode(MAX_FRAME, &[0xff; 64]), Err(WireError::Length(_))));
+        assert!(matches!(decode(MAX_FRAME, &framed(&[1; HEADER - 1])), Err(WireError::Length(_))), "too short");
+        assert!(matches!(decode(16, &body(VERSION, &[9; 16])), Err(WireError::Length(_))), "too long here");
+        assert!(matches!(decode(MAX_FRAME, &body(2, &[9])), Err(WireError::Version(2))));
+        assert!(matches!(decode(MAX_FRAME, &body(VERSION, &[])), Err(WireError::Malformed(_))));
+        assert!(matches!(decode(MAX_FRAME, &body(VERSION, &[200])), Err(WireError::Malformed(_))), "no such message");
+        assert!(matches!(decode(MAX_FRAME, &body(VERSION, &[9, 9])), Err(WireError::Trailing(1))));
+        let mut endless = vec![8, 253]; // Propose, and a 64-bit length
+        endless.extend([0xff; 8]);
+        assert!(matches!(decode(MAX_FRAME, &body(VERSION, &endless)), Err(WireError::Malformed(_))));
+        let mut million = vec![8, 252]; // Propose, and a 32-bit length
+        million.extend(1_000_000u32.to_le_bytes());
+        assert!(matches!(decode(MAX_FRAME, &body(VERSION, &million)), Err(WireError::Malformed(_))));
+        assert!(matches!(decode(MAX_FRAME, &framed(&[VERSION; HEADER + 4])[..10]), Ok(None)), "not whole yet");
+    }
+
+    #[test]
+    fn a_message_that_nobody_would_accept_is_not_sent() {
+        let large = Answer::BackupParts(vec![Blob(vec![0; MAX_FRAME])]);
+        assert!(frame(1, &large).is_err());
+    }
+}
