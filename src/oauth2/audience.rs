@@ -3,10 +3,10 @@
 //!
 //! | it says                                                            | we do it in                |
 //! |--------------------------------------------------------------------|----------------------------|
-//! | the last slash divides provider and permission                     | [`AudienceScope::parse`]   |
-//! | only the first audience asked for is evaluated, others are dropped | [`modify`]                 |
+//! | the last slash divides provider and permission                     | [`audience::parse`]        |
+//! | only the first audience asked for is evaluated, others are dropped | [`audience::first`]        |
 //! | claims `subject` (owner or client) and `client`                    | [`granted`]                |
-//! | granted: rows with `actions.GRANT === true`                        | [`granted`]                |
+//! | granted: rows with `actions.GRANT === true`                        | [`audience::Audience::granted`] |
 //! | `aud`, the granted permissions as scope, `policyResult` true       | [`modify`]                 |
 //! | nothing granted: `policyResult` false and no scope, still 200      | [`modify`]                 |
 //! | no audience asked for: what the client's profile allows            | [`modify`]                 |
@@ -17,31 +17,18 @@ use super::{
     error::{Code, Error, Result},
     provider::{Plugin, Settings},
 };
-use crate::{desk::Desk, policy::PolicySetIndex};
+use crate::{
+    desk::Desk,
+    policy::{
+        audience,
+        decide::{Environment, Request, decide},
+        subject::Subject,
+    },
+};
 use quorate_raft::RealmPath;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-
-/// The action that grants a scope.
-const GRANT: &str = "GRANT";
-
-/// A scope of this shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AudienceScope<'s> {
-    /// The API's client id.
-    pub provider: &'s str,
-    /// What the token's scope says when it is granted.
-    pub permission: &'s str,
-}
-
-impl<'s> AudienceScope<'s> {
-    /// `None` for any other scope.
-    pub fn parse(scope: &'s str) -> Option<Self> {
-        let (provider, permission) = scope.strip_prefix("api://")?.rsplit_once('/')?;
-        (!provider.is_empty() && !permission.is_empty()).then_some(Self { provider, permission })
-    }
-}
 
 /// What a decision adds to a token; replaces what the token would otherwise say (`AccessToken::setField` in AM's words).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,96 +81,85 @@ pub fn modify(
         }
         Plugin::Policy => {}
     }
-    let Some(first) = scope.iter().find_map(|scope| AudienceScope::parse(scope)) else {
+    let asked: Vec<&str> = scope.iter().map(|scope| &**scope).collect();
+    let Some(first) = audience::first(&asked) else {
         let allowed = scope.into_iter().filter(|scope| client.scope(scope).is_some()).collect();
         return Ok((allowed, Modification { aud: None, policy_result: Some(false) }));
     };
-    let of_first = |scope: &&str| AudienceScope::parse(scope).is_some_and(|other| other.provider == first.provider);
-    let asked: Vec<&str> = scope.iter().map(|scope| &**scope).filter(of_first).collect();
-    let mut permissions = granted(desk, realm, first.provider, &asked, asker).unwrap_or_default();
+    let mut permissions = granted(desk, realm, &first, asker).unwrap_or_default();
     permissions.retain(|permission| !RESERVED.contains(&&**permission) || client.scope(permission).is_some());
     let aud = (!permissions.is_empty()).then(|| first.provider.into());
     let policy_result = Some(aud.is_some());
     Ok((permissions, Modification { aud, policy_result }))
 }
 
-/// The permissions among `scopes` that the policy set named `provider` grants to `asker`, in the order asked; `None` when
-/// there is no such set.
-pub fn granted(
+/// The permissions that the policy set named like the provider grants to `asker`, in the order asked; `None` when there is
+/// no such set, or what was asked cannot be evaluated.
+fn granted(
     desk: &Desk,
     realm: &RealmPath,
-    provider: &str,
-    scopes: &[&str],
+    audience: &audience::Audience<'_>,
     asker: Asker<'_>,
 ) -> Option<Vec<Arc<str>>> {
-    let set = desk.policy_set(realm, provider)?;
+    let set = desk.policy_set(realm, audience.provider)?;
     let text = |value: &str| Value::String(value.to_owned());
     let claims = Map::from_iter([
         ("sub".to_owned(), text(asker.subject)),
         ("subject".to_owned(), text(asker.subject)),
         ("client".to_owned(), text(asker.client)),
     ]);
-    let allowed = allowed(&set, GRANT, scopes, claims);
-    let permission = |scope: &&str| AudienceScope::parse(scope).map(|scope| scope.permission.into());
-    Some(scopes.iter().filter(|scope| allowed.contains(scope)).filter_map(permission).collect())
-}
-
-/// The `resources` on which `set` allows `action` to a subject with `claims`. The seam to the policy engine; until it lands,
-/// no set allows anything.
-#[cfg(not(test))]
-fn allowed<'r>(
-    PolicySetIndex: &PolicySetIndex,
-    _action: &str,
-    _resources: &[&'r str],
-    _claims: Map<String, Value>,
-) -> Vec<&'r str> {
-    Vec::new()
-}
-
-#[cfg(test)]
-fn allowed<'r>(
-    PolicySetIndex: &PolicySetIndex,
-    action: &str,
-    resources: &[&'r str],
-    claims: Map<String, Value>,
-) -> Vec<&'r str> {
-    tests::RULES.with_borrow(|rules| {
-        let is_allowed = |asked: &&&str| {
-            rules.iter().any(|(resource, claim, value)| {
-                action == "GRANT"
-                    && *resource == ***asked
-                    && claims.get(claim).and_then(Value::as_str) == Some(value.as_str())
-            })
-        };
-        resources.iter().filter(is_allowed).copied().collect()
-    })
+    let (resources, subject) = (audience.resources(), Subject::claims(claims));
+    let request = Request { resources: &resources, subject: &subject, environment: &Environment::new() };
+    let decisions = match decide(&set, &request) {
+        Ok(decisions) => decisions,
+        Err(error) => {
+            tracing::debug!(provider = audience.provider, %error, "audience scopes cannot be evaluated");
+            return None;
+        }
+    };
+    for (policy, fault) in decisions.iter().flat_map(|decision| &decision.faults) {
+        tracing::warn!(provider = audience.provider, policy, %fault, "a policy was left out");
+    }
+    Some(audience.granted(&decisions).into_iter().map(Into::into).collect())
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::{super::provider::Provider, *};
-    use crate::testing::desk;
+    use crate::{actors::policy_sets::set_id, desk::put, policy::model::built_in, testing::desk};
+    use quorate_raft::{DocumentKey, Kind, Precondition};
     use serde_json::json;
-    use std::cell::RefCell;
 
-    thread_local! {
-        /// Stands in for the engine: resource, claim, value.
-        pub(in super::super) static RULES: RefCell<Vec<(String, String, String)>> = const { RefCell::new(Vec::new()) };
-    }
-
-    /// A policy set `provider` in `realm` that grants `resource` to whoever has `claim` = `value`.
-    pub(in super::super) fn grant(desk: &Desk, realm: &str, provider: &str, resource: &str, claim: &str, value: &str) {
-        desk.views().policy_sets.pin().insert((realm.into(), provider.into()), Arc::new(PolicySetIndex));
-        RULES.with_borrow_mut(|rules| rules.push((resource.into(), claim.into(), value.into())));
+    /// A policy of set `provider` in `realm` that grants `resource` to whoever has `claim` = `value`.
+    pub(in super::super) async fn grant(
+        desk: &Desk,
+        realm: &str,
+        provider: &str,
+        resource: &str,
+        claim: &str,
+        value: &str,
+    ) {
+        let set = json!({ "name": provider, "applicationType": "iPlanetAMWebAgentService",
+            "resourceTypeUuids": [built_in::URL] });
+        let name = format!("{claim} {value} {}", resource.replace('/', " "));
+        let policy = json!({ "name": name, "active": true, "applicationName": provider, "resources": [resource],
+            "resourceTypeUuid": built_in::URL, "actionValues": { "GRANT": true },
+            "subject": { "type": "JwtClaim", "claimName": claim, "claimValue": value } });
+        let write = |kind, id: &str, body| {
+            put(DocumentKey::new(&realm.into(), kind, id), Precondition::Any, body, Vec::new(), false)
+        };
+        let writes = vec![write(Kind::PolicySet, &set_id(provider), &set), write(Kind::Policy, &name, &policy)];
+        desk.write(writes).await.expect("writes");
+        assert!(desk.policy_set(&realm.into(), provider).is_some_and(|index| index.get(&name).is_some()), "compiles");
     }
 
     #[actix_web::test]
     async fn the_first_audience_is_decided_and_the_rest_is_dropped() {
         let (desk, _) = desk().await;
-        grant(&desk, "/alpha", "svc", "api://svc/read", "subject", "consumer");
-        grant(&desk, "/alpha", "svc", "api://svc/am-introspect-all-tokens", "subject", "consumer");
-        grant(&desk, "/alpha", "svc", "api://svc/write", "client", "other");
-        grant(&desk, "/alpha", "depot", "api://depot/read", "subject", "consumer");
+        grant(&desk, "/", "svc", "api://svc/read", "subject", "consumer").await;
+        grant(&desk, "/", "svc", "api://svc/am-introspect-all-tokens", "subject", "consumer").await;
+        grant(&desk, "/", "svc", "api://svc/write", "client", "other").await;
+        grant(&desk, "/", "depot", "api://depot/read", "subject", "consumer").await;
         let client = Client::compile(&json!({ "coreOAuth2ClientConfig": { "scopes": ["plain"] },
             "overrideOAuth2ClientConfig": { "providerOverridesEnabled": true,
                 "validateScopePluginType": "POLICY", "accessTokenModificationPluginType": "POLICY" } }));
@@ -199,7 +175,7 @@ pub(super) mod tests {
         ] {
             let asked = scope.split(' ').map(Into::into).collect();
             let (scope, modification) =
-                modify(&desk, &"/alpha".into(), &client, &settings, asked, asker).expect("decides");
+                modify(&desk, &RealmPath::root(), &client, &settings, asked, asker).expect("decides");
             assert_eq!(scope.join(" "), granted);
             assert_eq!(modification, Modification { aud: aud.map(Into::into), policy_result: Some(result) });
             assert_eq!(Modification::from_text(&modification.to_text()), modification);

@@ -8,11 +8,11 @@
 //! | issue 2, item 6       | audience scopes are decided by policy at issuance           | [`resolve`], [`audience`](super::audience) |
 
 use super::{
-    audience,
     client::Client,
     error::{Code, Error, Result},
     provider::{Plugin, Settings},
 };
+use crate::policy::audience;
 use std::sync::Arc;
 
 /// Most values in one request.
@@ -66,7 +66,7 @@ pub fn resolve(requested: Option<&str>, client: &Client, settings: &Settings) ->
     for value in parse(requested)? {
         match client.scope(value) {
             Some(scope) => granted.push(scope.clone()),
-            None if by_policy && audience::AudienceScope::parse(value).is_some() => granted.push(value.into()),
+            None if by_policy && audience::parse(value).is_some() => granted.push(value.into()),
             None => unknown.push(value),
         }
     }

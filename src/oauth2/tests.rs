@@ -269,8 +269,8 @@ impl World {
         self.alone.cut_off.store(yes, Ordering::Relaxed);
     }
 
-    fn grant_by_policy(&self, provider: &str, resource: &str, claim: &str, value: &str) {
-        super::audience::tests::grant(&self.desk, "/alpha", provider, resource, claim, value);
+    async fn grant_by_policy(&self, provider: &str, resource: &str, claim: &str, value: &str) {
+        super::audience::tests::grant(&self.desk, "/alpha", provider, resource, claim, value).await;
     }
 }
 

@@ -46,7 +46,7 @@ async fn the_second_walk_through_gives_its_answer() {
     world.client("/alpha", "scopeDrivenAPI2Client", json!({})).await;
     let user = "0f4f4b6c-36c1-4f0a-8d0b-3b6e0f1d2c3a";
     world.user(user).await;
-    world.grant_by_policy("scopeDrivenAPI2Client", "api://scopeDrivenAPI2Client/read", "subject", user);
+    world.grant_by_policy("scopeDrivenAPI2Client", "api://scopeDrivenAPI2Client/read", "subject", user).await;
     let session = world.session(user).await;
     let code = world.code(&session, "scopeDrivenAPI1Client", "api://scopeDrivenAPI2Client/read", &[]).await;
     let reply = world.redeem("scopeDrivenAPI1Client", &code, &[]).await;

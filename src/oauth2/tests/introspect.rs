@@ -85,7 +85,7 @@ async fn a_client_based_token_belongs_to_its_audience() {
     let more = json!({ "overrideOAuth2ClientConfig": { "statelessTokensEnabled": true } });
     world.client("/alpha", "consumer", merged(by_policy(), &more)).await;
     world.client("/alpha", "svc", json!({})).await;
-    world.grant_by_policy("svc", "api://svc/read", "client", "consumer");
+    world.grant_by_policy("svc", "api://svc/read", "client", "consumer").await;
     let token = world.token("consumer", "api://svc/read").await;
     let body = world.introspect("svc", &token).await;
     assert_eq!((&body["client_id"], &body["user_id"]), (&json!("svc"), &json!("consumer")));

@@ -50,7 +50,7 @@ async fn issued_to_and_audience_may_both_end_a_client_based_token() {
     world.client("/alpha", "consumer", merged(by_policy(), &more)).await;
     world.client("/alpha", "svc", json!({})).await;
     world.client("/alpha", "other", json!({})).await;
-    world.grant_by_policy("svc", "api://svc/read", "client", "consumer");
+    world.grant_by_policy("svc", "api://svc/read", "client", "consumer").await;
     for client in ["consumer", "svc"] {
         let token = world.token("consumer", "api://svc/read").await;
         assert_eq!(revoke(&world, "other", &token).await.status, 400);

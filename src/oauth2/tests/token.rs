@@ -166,7 +166,7 @@ async fn the_first_walk_through_gives_its_answer() {
     );
     world.client("/alpha", "scopeDrivenAPI1Client", bare).await;
     let (provider, resource) = ("scopeDrivenAPI2Client", "api://scopeDrivenAPI2Client/read");
-    world.grant_by_policy(provider, resource, "subject", "scopeDrivenAPI1Client");
+    world.grant_by_policy(provider, resource, "subject", "scopeDrivenAPI1Client").await;
     let asked = [
         ("scope", resource),
         ("grant_type", "client_credentials"),
