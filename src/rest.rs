@@ -9,7 +9,7 @@
 //! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
 //!
-//! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes`], then [`Routes::resource`] (see
+//! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes()`], then [`Routes::resource`] (see
 //! [`crate::crest`]) or [`Routes::plain`] for what is no resource, then [`mount`], once per worker:
 //!
 //! ```
