@@ -17,7 +17,10 @@
 //! Write a type that implements [`Resource`]: its shape and versions, and those of the operations that it has; the others
 //! answer 501 as the reference does. Operations find everything they need in the [`Call`]; by the time they run, the
 //! request is well-formed, the barrier has passed (views show all that was acknowledged), the realm exists and the caller
-//! may do it. Then register it: `rest::routes().resource(Scope::Realm, "notes", Notes)`.
+//! may do it. Then register it: `rest::routes().resource(Scope::Realm, "notes", Notes)`. Who may do what is
+//! [`Resource::permit`]: administrators, unless the resource says otherwise. A resource that reads before it writes passes
+//! [`unchanged`] as the precondition; the framework starts it over when somebody else was faster and the caller did not
+//! insist on a revision.
 //!
 //! ```
 //! use quorate::{
@@ -82,7 +85,7 @@
 //!
 //!     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
 //!         let all = call.collect(Kind::Group).await?;
-//!         query.answer_all(all.into_iter().map(|(id, revision, body)| Item::new(id, Some(revision), body)), Totals::Unpaged)
+//!         query.answer_all(all.into_iter().map(|(id, revision, body)| Item::new(&*id, Some(revision), body)), Totals::Unpaged)
 //!     }
 //! }
 //! # assert_eq!(percent::encode("a b"), "a%20b");

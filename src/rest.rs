@@ -9,8 +9,23 @@
 //! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
 //!
-//! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes`], then [`Routes::resource`] or
-//! [`Routes::plain`], then [`mount`].
+//! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes()`], then [`Routes::resource`] (see
+//! [`crate::crest`]) or [`Routes::plain`] for what is no resource, then [`mount`], once per worker:
+//!
+//! ```
+//! use actix_web::{App, HttpResponse, web};
+//! use quorate::rest::{self, Csrf, PlainCall, Scope};
+//!
+//! async fn hello(call: PlainCall) -> HttpResponse {
+//!     HttpResponse::Ok().body(format!("{} bytes for {}", call.body.len(), call.realm))
+//! }
+//!
+//! let app = || {
+//!     let routes = || rest::routes().plain(Scope::Realm, "hello", Csrf::Checked, hello);
+//!     App::new().service(web::scope("/am/json").configure(|config| rest::mount(routes(), config)))
+//! };
+//! # drop(app());
+//! ```
 
 pub mod agents;
 pub mod authenticate;

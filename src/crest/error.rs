@@ -203,3 +203,41 @@ impl From<Refusal> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_raft::{DocumentKey, RealmPath, Seq};
+
+    #[test]
+    fn the_body_has_its_members_in_order() {
+        let error = Error::invalid_attribute(["b", "a"]);
+        let text = r#"{"code":400,"reason":"Bad Request","message":"Invalid attribute specified.","detail":{"validAttributes":["a","b"]}}"#;
+        assert_eq!(serde_json::to_string(&error).expect("serializes"), text);
+        assert_eq!(reason(499), "Resource Exception");
+    }
+
+    /// What the log decides against becomes the status that the reference has for it.
+    #[test]
+    fn refusals_have_their_statuses() {
+        let key = |kind| DocumentKey::new(&RealmPath::root(), kind, "x");
+        let told = |refusal: Refusal| {
+            let error = Error::from(WriteError::Refused(refusal));
+            (error.code(), error.message().to_owned())
+        };
+        assert_eq!(told(Refusal::Exists(key(Kind::User))).0, 412);
+        assert_eq!(told(Refusal::Missing(key(Kind::User))), (404, "Not Found".into()));
+        let stale = "The resource with ID 'x' could not be updated because it does not have the required version";
+        assert_eq!(told(Refusal::Stale { key: key(Kind::User), found: Seq(1) }), (412, stale.into()));
+        let by = key(Kind::Policy);
+        assert_eq!(told(Refusal::Referenced { key: key(Kind::PolicySet), by }).0, 409);
+        assert_eq!(told(Refusal::Dangling(key(Kind::Realm))), (404, "Realm \"x\" not found".into()));
+        assert_eq!(told(Refusal::Dangling(key(Kind::ResourceType))).0, 400);
+    }
+
+    #[test]
+    fn unavailable_tells_when_to_come_back() {
+        let error = Error::from(Unavailable::Unknown);
+        assert_eq!((error.code(), error.message(), error.retry_after()), (503, "Service Unavailable", Some(1)));
+    }
+}

@@ -15,9 +15,10 @@ use super::{
 };
 use actix_web::{HttpRequest, http::header::HeaderMap};
 use quorate_raft::{Precondition, Seq};
+use std::fmt;
 
 /// What is asked of a resource.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Verb {
     /// Create; fails where it exists.
     Create(Object),
@@ -35,6 +36,22 @@ pub enum Verb {
     Action(String, Object),
     /// List.
     Query(Query),
+}
+
+impl fmt::Debug for Verb {
+    /// Without contents: passwords and secrets arrive in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(_) => f.write_str("Create"),
+            Self::Put(_) => f.write_str("Put"),
+            Self::Update(_, when) => write!(f, "Update({when:?})"),
+            Self::Read(known) => write!(f, "Read({known:?})"),
+            Self::Delete(when) => write!(f, "Delete({when:?})"),
+            Self::Patch => f.write_str("Patch"),
+            Self::Action(name, _) => write!(f, "Action({name:?})"),
+            Self::Query(query) => write!(f, "{query:?}"),
+        }
+    }
 }
 
 /// `If-Match`.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     caller::{self, Caller},
+    consensus::Unavailable,
     desk::Desk,
 };
 use actix_web::{HttpRequest, HttpResponse};
@@ -198,14 +199,16 @@ async fn update<R: Resource>(
     content: &Object,
     when: &Match,
 ) -> Result<Item, Error> {
-    let mut attempts = 1;
-    loop {
+    if *when != Match::Any {
+        return resource.update(call, id, content, when).await;
+    }
+    for _ in 0..ATTEMPTS {
         match resource.update(call, id, content, when).await {
-            Err(error) if error.code() == 412 && *when == Match::Any && attempts < ATTEMPTS => attempts += 1,
+            Err(error) if error.code() == 412 => call.desk.barrier().await?,
             updated => return updated,
         }
-        call.desk.barrier().await?;
     }
+    Err(Unavailable::Overloaded.into())
 }
 
 /// §5.1: create, and update where that fails because it exists. Whoever deletes in between is waited out. The second half

@@ -27,7 +27,7 @@ const MAX_PATH_BYTES: usize = 512;
 
 /// First path elements of endpoints, below `/json` and below `/oauth2`: a realm of that name could not be addressed by the
 /// short forms.
-const RESERVED: &[&str] = &[
+pub(super) const RESERVED: &[&str] = &[
     "access_token",
     "agents",
     "applications",

@@ -110,8 +110,9 @@ impl Routes {
         self
     }
 
-    /// The first path elements that endpoints of realms have: no realm may be named like that.
-    pub fn reserved(&self) -> impl Iterator<Item = &str> {
+    /// The first path elements of endpoints: no realm may be named like that.
+    #[cfg(test)]
+    pub(super) fn first_elements(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|route| route.template.first().map(String::as_str))
     }
 

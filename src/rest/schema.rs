@@ -274,8 +274,7 @@ pub enum LeftOut<'s> {
     Keep(&'s Object),
 }
 
-/// What was read.
-#[derive(Debug)]
+/// What was read. No `Debug`: a secret may be in it.
 pub struct Read {
     /// Plain values, ready to be stored; unset ones are left out.
     pub stored: Object,

@@ -163,3 +163,11 @@ async fn templates_and_schemas_help_to_create() {
     let unknown = rig.send("POST", &format!("{REALMS}?_action=nosuch"), json!({})).await;
     assert_eq!(unknown.error(), (501, "Action not supported: nosuch"));
 }
+
+/// A realm of that name would hide behind the endpoint.
+#[test]
+fn every_endpoint_is_a_reserved_name() {
+    let routes = crate::rest::routes();
+    let missing: Vec<&str> = routes.first_elements().filter(|first| !super::RESERVED.contains(first)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
