@@ -57,9 +57,9 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            heartbeat: Duration::from_millis(100),
-            election_min: Duration::from_millis(500),
-            election_max: Duration::from_millis(1000),
+            heartbeat: Duration::from_millis(60),
+            election_min: Duration::from_millis(200),
+            election_max: Duration::from_millis(300),
             propose: Duration::from_secs(5),
             read: Duration::from_secs(3),
         }

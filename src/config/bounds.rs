@@ -23,9 +23,9 @@ impl RaftTiming {
         let max = reader.number("raft.election_timeout_max_ms", 1..=600_000);
         let mut fine = true;
         if let (Some(heartbeat), Some(min)) = (heartbeat, min)
-            && min <= heartbeat * 2
+            && min < heartbeat * 3
         {
-            reader.reject("raft.heartbeat_ms", "must be under half of `raft.election_timeout_min_ms`");
+            reader.reject("raft.heartbeat_ms", "must be at most a third of `raft.election_timeout_min_ms`");
             fine = false;
         }
         if let (Some(min), Some(max)) = (min, max)
