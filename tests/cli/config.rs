@@ -139,7 +139,7 @@ fn all_mistakes_are_told_in_one_start() {
         "log: is a table",
         "raft.election_timeout_max_ms: must be over",
         "raft.hartbeat_ms: no such setting; did you mean `raft.heartbeat_ms`?",
-        "raft.heartbeat_ms: must be under half",
+        "raft.heartbeat_ms: must be at most a third",
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {

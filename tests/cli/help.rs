@@ -32,7 +32,7 @@ fn every_command_is_listed() {
             ],
         ),
         (&["demo"], &["--exit", "--port-base <N>"]),
-        (&["cluster", "add"], &["<ID>", "<HOST:PORT>", "--url", "QUORATE_ADMIN_PASSWORD"]),
+        (&["cluster", "add"], &["<ID>", "<HOST:PORT>", "--peer", "--ca", "--cert", "--key"]),
         (&["certs", "node"], &["<DIR>", "<NAME>", "--host <H>"]),
     ] {
         let help = help(args);
