@@ -6,16 +6,16 @@
 //! | RFC 6749 §3.1, abuse AZ-07 | GET and POST; a parameter appears once                  | `oauth2::serve_path`             |
 //! | RFC 6749 §4.1.1            | `response_type`, `client_id` REQUIRED                    | [`answer`]                  |
 //! | RFC 6749 §4.1.2.1, abuse AZ-06 | no redirect before client and URI are known good    | [`answer`], [`Target`]      |
-//! | RFC 6749 §3.1.1            | `unsupported_response_type`                             | [`response_type`]           |
+//! | RFC 6749 §3.1.1            | `unsupported_response_type`                             | `response_type`           |
 //! | RFC 7636 §4.3              | the challenge                                           | [`pkce::challenge`]         |
 //! | RFC 6749 §3.3              | scope                                                   | [`scope::resolve`]          |
-//! | OIDC Core §3.1.2.1         | `prompt`, `max_age`, `nonce`                              | [`Prompt`], [`freshness`]   |
-//! | OIDC Core §6               | request objects: not served                            | [`request_object`]          |
-//! | OIDC Core §3.1.2.3         | a session of this realm, or log in                       | [`session`]                 |
-//! | RFC 6749 §10.2             | consent                                                 | [`proceed`]                 |
+//! | OIDC Core §3.1.2.1         | `prompt`, `max_age`, `nonce`                              | `Prompt`, `freshness`   |
+//! | OIDC Core §6               | request objects: not served                            | `request_object`          |
+//! | OIDC Core §3.1.2.3         | a session of this realm, or log in                       | `session`                 |
+//! | RFC 6749 §10.2             | consent                                                 | `proceed`                 |
 //! | RFC 6749 §10.12            | CSRF                                                    | [`consent::is_authentic`]   |
-//! | RFC 6749 §4.1.2, RFC 9207  | the answer: `code`, `iss`, `state`, `client_id`           | [`issue`]                   |
-//! | RFC 9700 §4.12             | 303 after a form in a browser                            | [`issue`]                   |
+//! | RFC 6749 §4.1.2, RFC 9207  | the answer: `code`, `iss`, `state`, `client_id`           | `issue`                   |
+//! | RFC 9700 §4.12             | 303 after a form in a browser                            | `issue`                   |
 
 use super::{
     Request,
