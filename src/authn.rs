@@ -98,6 +98,20 @@ pub async fn login(
     start_session(desk, realm, service, subject).await.map_err(Failure::Unavailable)
 }
 
+/// Verifies `password` and starts nothing (`noSession=true`).
+///
+/// # Errors
+/// As [`login`].
+pub async fn check(
+    desk: &Desk,
+    realm: &RealmPath,
+    service: Service,
+    name: &str,
+    password: &str,
+) -> Result<(), Failure> {
+    prove(desk, realm, service, name, password).await.map(drop)
+}
+
 /// Somebody whose password was verified. Holding one is the proof.
 struct Proved {
     key: DocumentKey,

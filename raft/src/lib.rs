@@ -24,6 +24,7 @@ pub mod limits;
 pub mod owners;
 pub mod sessions;
 pub mod state;
+pub mod store;
 pub mod time;
 pub mod token;
 

@@ -1,24 +1,353 @@
-//! What must be true of any sequence of commands. See the invariants (`R-…`) of the crate and `scripts/` for stories.
+//! What must be true of any sequence of commands. See the invariants (`R-…`) of the crate, and `scripts/` for stories.
+//!
+//! | property                                                     | holds                                 |
+//! |--------------------------------------------------------------|---------------------------------------|
+//! | R-1, G9 a snapshot is the state, and its bytes are the same   | `replicas_agree`                      |
+//! | R-2, G6 a clock that runs backwards changes nothing           | `time_never_runs_backwards`           |
+//! | R-7, G8 what has expired leaves nothing behind                | `the_dead_leave_nothing_behind`       |
+//! | G4 a code buys one token                                      | `a_code_buys_one_token`               |
+//! | G3 what was revoked is never there again                      | `the_revoked_stay_revoked`            |
+//! | grant sets do what their rules say, indexes or not            | `grant_sets_agree_with_plain_maps`    |
+//! | documents likewise; all writes of a proposal happen, or none  | `documents_agree_with_a_plain_map`    |
 
 mod support;
 
-use quorate_raft::{Batch, Command, Draft, ProposalId, Span, Stamp};
-use support::{replica::Replica, words};
+use proptest::{collection::vec, prelude::*, sample::select};
+use quorate_raft::{
+    Batch, Command, DocumentKey, Draft, Kind, Outcome, ProposalId, RealmPath, Refusal, Span, Stamp, State, TokenHash,
+    documents::{Change, Precondition, Write, WriteDocuments},
+    grant_sets::Purchase,
+    limits::REMEMBERED_PROPOSALS,
+    sessions::{DestroySession, TouchSession},
+};
+use std::collections::BTreeMap;
+use support::{
+    model::{PlainDocuments, PlainGrants},
+    replica::Replica,
+    words,
+};
 
-/// R-7, G8: a thousand users have come and gone, and nothing of them is held: no index, no cache.
+/// A log: entries with the leader's clock and what travelled together.
+type Log = Vec<Batch>;
+
+fn client() -> impl Strategy<Value = &'static str> {
+    prop_oneof![4 => Just("web"), 1 => Just("evil")]
+}
+
+fn realm() -> impl Strategy<Value = RealmPath> {
+    prop_oneof![6 => Just(words::alpha()), 1 => Just(RealmPath::from("/beta"))]
+}
+
+/// Lives from none to two minutes.
+fn span() -> impl Strategy<Value = Span> {
+    (0..120_000u64).prop_map(Span)
+}
+
+fn redirect() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![6 => Just(None), 1 => Just(Some("https://registered")), 1 => Just(Some("https://other"))]
+}
+
+fn pkce() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![6 => Just(None), 2 => Just(Some("v1")), 1 => Just(Some("v2"))]
+}
+
+/// Anything about grants. Few names, so that commands meet: four tokens, three codes with four buyers each, two families.
+fn grant_command() -> impl Strategy<Value = Command> {
+    let token =
+        || prop_oneof![(0..4u8).prop_map(|n| format!("a{n}")), (0..3u8, 0..4u8).prop_map(|(c, n)| bought(c, n))];
+    prop_oneof![
+        3 => (0..4u8, realm(), client(), span())
+            .prop_map(|(n, realm, client, ttl)| words::issue(&format!("a{n}"), &realm, client, ttl)),
+        3 => (0..3u8, realm(), client(), redirect(), pkce(), span()).prop_map(|(n, realm, client, redirect, pkce, ttl)| {
+            let family = format!("g{}", n % 2);
+            words::code(&format!("c{n}"), words::authorization(&family, &realm, client, redirect, pkce), ttl)
+        }),
+        6 => (0..3u8, 0..4u8, realm(), client(), redirect(), pkce(), span()).prop_map(
+            |(code, buyer, realm, client, redirect, pkce, ttl)| {
+                let name = bought(code, buyer);
+                let purchase = match buyer {
+                    0 => Purchase::ClientBased { jti: words::hash(&name), ttl },
+                    _ => Purchase::Opaque(words::new_access(&name, &realm, client, "demo", ttl)),
+                };
+                words::redeem(&format!("c{code}"), &realm, client, redirect, pkce, purchase)
+            }
+        ),
+        3 => (token(), realm(), client()).prop_map(|(name, realm, client)| words::revoke(&name, &realm, client)),
+        1 => (0..2u8, 0..600_000u64).prop_map(|(n, until)| words::revoke_grant(&format!("g{n}"), Stamp(until))),
+        1 => Just(Command::Tick),
+    ]
+}
+
+/// What the buyer of a code wants for it.
+fn bought(code: u8, buyer: u8) -> String {
+    format!("c{code} for {buyer}")
+}
+
+fn other_command() -> impl Strategy<Value = Command> {
+    let session = || (0..3u8).prop_map(|n| format!("s{n}"));
+    prop_oneof![
+        (0..3u8, 0..600_000u64).prop_map(|(n, until)| words::blacklist(&format!("j{n}"), Stamp(until))),
+        (session(), span(), span()).prop_map(|(name, max, idle)| words::login(
+            &name,
+            &words::alpha(),
+            "demo",
+            max,
+            idle
+        )),
+        session().prop_map(|name| Command::TouchSession(TouchSession(words::hash(&name)))),
+        session().prop_map(|name| Command::DestroySession(DestroySession(words::hash(&name)))),
+        document_command(),
+    ]
+}
+
+/// Few documents in few realms, which point at each other.
+fn document_key() -> impl Strategy<Value = DocumentKey> {
+    let realm = select(vec!["/", "/alpha", "/alpha/beta"]);
+    let plain = (realm, select(vec![Kind::User, Kind::PolicySet, Kind::Policy]), select(vec!["a", "b"]));
+    prop_oneof![
+        3 => plain.prop_map(|(realm, kind, id)| DocumentKey::new(&RealmPath::from(realm), kind, id)),
+        1 => select(vec!["/alpha", "/alpha/beta"])
+            .prop_map(|path| DocumentKey::new(&RealmPath::root(), Kind::Realm, path)),
+    ]
+}
+
+fn document_write() -> impl Strategy<Value = Write> {
+    let when = prop_oneof![
+        5 => Just(Precondition::Any),
+        1 => Just(Precondition::Absent),
+        1 => Just(Precondition::Present),
+        1 => (1..30u64).prop_map(|index| Precondition::Revision(quorate_raft::Seq::new(index, 0))),
+    ];
+    let change = prop_oneof![
+        3 => (vec(document_key(), 0..3), any::<bool>(), 0..9u8)
+            .prop_map(|(references, fence, n)| Change::Put { body: vec![n].into(), references, fence }),
+        1 => Just(Change::Delete),
+    ];
+    (document_key(), when, change).prop_map(|(key, when, change)| Write { key, when, change })
+}
+
+fn document_command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        8 => vec(document_write(), 1..4).prop_map(|writes| Command::WriteDocuments(WriteDocuments(writes))),
+        1 => select(vec!["/alpha", "/alpha/beta"]).prop_map(|path| Command::DeleteRealm(RealmPath::from(path))),
+    ]
+}
+
+/// The leader's clock goes on by up to `most` milliseconds, and at times back. Some attempts come more than once.
+fn log(command: impl Strategy<Value = Command> + 'static, most: i64) -> impl Strategy<Value = Log> {
+    let step = prop_oneof![6 => 0..most, 1 => Just(0), 1 => -most..0];
+    let draft = (command, prop_oneof![9 => any::<u128>(), 1 => 0..4u128]);
+    vec((step, vec(draft, 1..4)), 1..60).prop_map(|entries| {
+        let mut now = 0i64;
+        let mut said: BTreeMap<ProposalId, Command> = BTreeMap::new();
+        let entries = entries.into_iter().map(|(step, drafts)| {
+            now = (now + step).max(0);
+            let drafts = drafts.into_iter().map(|(command, id)| {
+                let id = ProposalId(id);
+                Draft { id, command: said.entry(id).or_insert(command).clone() }
+            });
+            Batch { at: Stamp(now.unsigned_abs()), drafts: drafts.collect() }
+        });
+        entries.collect()
+    })
+}
+
+fn everything() -> impl Strategy<Value = Command> {
+    prop_oneof![2 => grant_command(), 1 => other_command()]
+}
+
+/// Every access token that is in the state.
+fn live(state: &State) -> impl Iterator<Item = &TokenHash> {
+    state.grants.iter().flat_map(|shard| shard.access().iter().map(|(hash, _)| hash))
+}
+
+fn tick(at: Stamp) -> Batch {
+    Batch { at, drafts: vec![Draft { id: ProposalId(u128::MAX), command: Command::Tick }] }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// two replicas that read the same log answer the same and hold the same, wherever one of them restarted from a
+    /// snapshot, and write the same snapshot, byte by byte (G9).
+    #[test]
+    fn replicas_agree(log in log(everything(), 30_000), cuts in vec(0..60usize, 0..3)) {
+        let (mut steady, mut restarted) = (Replica::default(), Replica::default());
+        for (n, batch) in log.into_iter().enumerate() {
+            if cuts.contains(&n) {
+                restarted = restarted.through_a_snapshot();
+            }
+            prop_assert_eq!(steady.apply(batch.clone()), restarted.apply(batch));
+        }
+        prop_assert_eq!(steady.snapshot(), restarted.snapshot());
+        prop_assert_eq!(&steady, &restarted.through_a_snapshot());
+        prop_assert_eq!(steady, restarted);
+    }
+
+    /// log time never runs backwards, and a leader whose clock is behind does exactly what one would do whose clock
+    /// stood at the last stamp.
+    #[test]
+    fn time_never_runs_backwards(log in log(everything(), 30_000)) {
+        let (mut told, mut straight) = (Replica::default(), Replica::default());
+        let mut latest = Stamp::default();
+        for batch in log {
+            latest = latest.max(batch.at);
+            prop_assert_eq!(told.apply(batch.clone()), straight.apply(Batch { at: latest, ..batch }));
+            prop_assert_eq!(told.clock.now(), latest);
+        }
+        prop_assert_eq!(told, straight);
+    }
+
+    /// when log time has passed every expiry, nothing is left but documents: no token, no index, no template.
+    #[test]
+    fn the_dead_leave_nothing_behind(log in log(everything(), 30_000)) {
+        let mut replica = Replica::default();
+        for batch in log {
+            replica.apply(batch);
+        }
+        // The leader ticks when the next thing dies, so that must lead to the end, too.
+        while let Some(at) = replica.state.next_death() {
+            replica.apply(tick(at));
+            prop_assert_ne!(replica.state.next_death(), Some(at), "it was due, and is still there");
+        }
+        let end = replica.clock.now();
+        let mut fresh = Replica::default();
+        replica.apply(tick(end));
+        fresh.apply(tick(end));
+        prop_assert!(replica.state.grants == fresh.state.grants, "grant sets hold something: {:?}", replica.snapshot());
+        prop_assert_eq!(replica.state.blacklist, fresh.state.blacklist);
+        prop_assert_eq!(replica.state.sessions, fresh.state.sessions);
+    }
+
+    /// G4: whoever redeems, how often, in which order: at most one token was ever given for a code, and if two tried to
+    /// buy, none is left.
+    #[test]
+    fn a_code_buys_one_token(
+        pkce in pkce(),
+        buyers in vec((0..4u8, client(), pkce(), 0..20_000u64), 1..12),
+    ) {
+        let mut replica = Replica::default();
+        let mut attempts = 0..;
+        let mut once = |replica: &mut Replica, at, command| {
+            let id = ProposalId(attempts.next().unwrap_or_default());
+            replica.apply(Batch { at, drafts: vec![Draft { id, command }] }).remove(0)
+        };
+        let authorization = words::authorization("g", &words::alpha(), "web", None, pkce);
+        once(&mut replica, Stamp(0), words::code("c", authorization, Span::from_secs(60)));
+        let mut sold = None;
+        let mut now = Stamp(0);
+        for (buyer, client, verifier, later) in buyers {
+            now = now + Span(later);
+            let name = bought(0, buyer);
+            let access = words::new_access(&name, &words::alpha(), client, "demo", Span::from_secs(3600));
+            let redeem = words::redeem("c", &words::alpha(), client, None, verifier, Purchase::Opaque(access));
+            let outcome = once(&mut replica, now, redeem);
+            if let Outcome::Issued { issued, .. } = outcome {
+                prop_assert_eq!(client, "web");
+                let first = *sold.get_or_insert((buyer, issued));
+                prop_assert_eq!((buyer, issued), first, "the code was sold twice");
+            }
+            if outcome == Outcome::Refused(Refusal::Replayed) {
+                prop_assert_eq!(live(&replica.state).count(), 0);
+            }
+            prop_assert!(live(&replica.state).count() <= 1);
+        }
+    }
+
+    /// G3: once a token, a family, a session or a client-based token is answered as revoked, it is never there again,
+    /// whatever copies of older proposals still arrive within `RETRY_MARGIN_MS` (the longest log here spans less: proposals
+    /// give up after seconds, so later copies do not exist), and through a restart.
+    #[test]
+    fn the_revoked_stay_revoked(log in log(everything(), 900), cut in 0..60usize) {
+        let mut replica = Replica::default();
+        let mut dead: Vec<TokenHash> = Vec::new();
+        let mut listed: BTreeMap<TokenHash, Stamp> = BTreeMap::new();
+        for (n, batch) in log.into_iter().enumerate() {
+            if n == cut {
+                replica = replica.through_a_snapshot();
+            }
+            let outcomes = replica.apply(batch.clone());
+            for (draft, outcome) in batch.drafts.into_iter().zip(outcomes) {
+                if outcome != Outcome::Done {
+                    continue;
+                }
+                match draft.command {
+                    Command::RevokeAccess(revoke) => dead.push(revoke.hash),
+                    Command::DestroySession(DestroySession(hash)) => dead.push(hash),
+                    Command::BlacklistJti(revoke) => {
+                        let until = listed.entry(revoke.jti).or_default();
+                        *until = revoke.until.max(*until);
+                    }
+                    _ => {}
+                }
+            }
+            for hash in &dead {
+                prop_assert!(replica.state.grants.iter().all(|shard| shard.access().get(hash).is_none()));
+                prop_assert!(replica.state.sessions.live().get(hash).is_none());
+            }
+            for (jti, until) in &listed {
+                let known = replica.state.blacklist.entries().get(jti).is_some();
+                prop_assert!(known || *until <= replica.clock.now());
+            }
+        }
+    }
+
+    /// A model without shards, indexes, interning or shared structure comes to the same answers and holds the same.
+    #[test]
+    fn grant_sets_agree_with_plain_maps(log in log(grant_command(), 30_000)) {
+        let (mut replica, mut plain) = (Replica::default(), PlainGrants::default());
+        for batch in log {
+            let expected = plain.apply(&batch);
+            prop_assert_eq!(replica.apply(batch), expected);
+            // A shard that heard nothing lets go a little later; here all go to one, but ticks reach every owner.
+            replica.apply(tick(plain.now));
+            plain.assert_same(&replica.state);
+        }
+    }
+
+    /// So does one for documents, that checks by looking at everything and undoes by throwing a copy away.
+    #[test]
+    fn documents_agree_with_a_plain_map(log in log(document_command(), 1_000)) {
+        let (mut replica, mut plain) = (Replica::default(), PlainDocuments::default());
+        for batch in log {
+            let index = replica.index + 1;
+            let expected = plain.apply(index, &batch);
+            prop_assert_eq!(replica.apply(batch), expected);
+            plain.assert_same(&replica.state.documents);
+        }
+    }
+}
+
+/// R-7, G8: the templates of a thousand clients go with their tokens.
 #[test]
-fn what_has_expired_leaves_nothing_behind() {
-    let mut replica = Replica::default();
-    let drafts = (0..1000).map(|n| {
-        let command = words::issue(&format!("a{n}"), &words::alpha(), &format!("client{n}"), Span::from_secs(10));
+fn templates_go_with_their_tokens() {
+    let issue = |n: u128| {
+        let client = format!("client{n}");
+        let command = words::issue(&format!("a{n}"), &words::alpha(), &client, Span::from_secs(10));
         Draft { id: ProposalId(n), command }
-    });
-    let drafts = drafts.collect();
-    replica.apply(Batch { at: Stamp(0), drafts });
-    let drafts = vec![Draft { id: ProposalId(9999), command: Command::Tick }];
-    replica.apply(Batch { at: Stamp(10_000), drafts: drafts.clone() });
-
-    let mut fresh = Replica::default();
-    fresh.apply(Batch { at: Stamp(10_000), drafts });
+    };
+    let (mut replica, mut fresh) = (Replica::default(), Replica::default());
+    replica.apply(Batch { at: Stamp(0), drafts: (0..1000).map(issue).collect() });
+    replica.apply(tick(Stamp(10_000)));
+    fresh.apply(tick(Stamp(10_000)));
     assert_eq!(replica.state, fresh.state);
+}
+
+/// R-6 within its limit: the last so many proposals are remembered, no more (G8), and after a restart the same ones.
+#[test]
+fn answers_are_remembered_up_to_a_limit() {
+    let realm = DocumentKey::new(&RealmPath::root(), Kind::Realm, "/alpha");
+    let put = |n: usize| {
+        let write = words::put(realm.clone(), Precondition::Any, "{}", Vec::new(), false);
+        Draft { id: ProposalId(n as u128), command: Command::WriteDocuments(WriteDocuments(vec![write])) }
+    };
+    let mut replica = Replica::default();
+    let written = |replica: &mut Replica, n| replica.apply(Batch { at: Stamp(0), drafts: vec![put(n)] }).remove(0);
+    let first: Vec<Outcome> = (0..=REMEMBERED_PROPOSALS).map(|n| written(&mut replica, n)).collect();
+    assert_eq!(replica.state.documents.answers().count(), REMEMBERED_PROPOSALS);
+
+    let mut replica = replica.through_a_snapshot();
+    assert_eq!(written(&mut replica, 1), first[1], "the oldest that is remembered");
+    assert_ne!(written(&mut replica, 0), first[0], "one more is forgotten");
+    assert_eq!(replica.state.documents.answers().count(), REMEMBERED_PROPOSALS);
 }

@@ -1,0 +1,291 @@
+//! Second, simpler models of the state to disagree with: no shards, no indexes, nothing shared, every question answered by
+//! looking at everything.
+
+use quorate_raft::{
+    Batch, Command, Document, DocumentKey, Documents, GrantId, Kind, Outcome, ProposalId, RealmPath, Refusal, Seq,
+    Span, Stamp, State, TokenHash, Write,
+    documents::{Change, Precondition, WriteDocuments},
+    grant_sets::{AccessToken, Authorization, Code, NewAccess, Purchase, RedeemCode, StoredCode},
+    limits::{CODE_MARGIN_MS, RETRY_MARGIN_MS},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Codes and access tokens.
+#[derive(Default)]
+pub struct PlainGrants {
+    pub now: Stamp,
+    /// With until when it is remembered, if it was revoked.
+    tokens: BTreeMap<TokenHash, (AccessToken, Option<Stamp>)>,
+    codes: BTreeMap<TokenHash, StoredCode>,
+    revoked: BTreeMap<GrantId, Stamp>,
+}
+
+impl PlainGrants {
+    pub fn apply(&mut self, batch: &Batch) -> Vec<Outcome> {
+        self.now = self.now.max(batch.at);
+        let now = self.now;
+        self.tokens.retain(|_, (token, forget)| now < forget.unwrap_or(token.expires));
+        self.codes.retain(|_, code| now < code.forget);
+        self.revoked.retain(|_, until| now < *until);
+        batch.drafts.iter().map(|draft| self.decide(&draft.command)).collect()
+    }
+
+    fn decide(&mut self, command: &Command) -> Outcome {
+        let forget = self.now + Span(RETRY_MARGIN_MS);
+        self.forget_the_stillborn();
+        match command {
+            Command::IssueAccess(issue) => match self.tokens.get(&issue.access.hash) {
+                Some((token, _)) => Outcome::Issued { issued: token.issued, expires: token.expires },
+                None => self.store(issue.grant, &issue.access),
+            },
+            Command::IssueCode(issue) => {
+                let expires = self.now + issue.ttl;
+                let fresh = StoredCode {
+                    authorization: issue.authorization.clone(),
+                    expires,
+                    forget: expires + Span(CODE_MARGIN_MS),
+                    state: Code::Live,
+                };
+                let stored = self.codes.entry(issue.hash).or_insert(fresh);
+                Outcome::Issued { issued: Stamp(stored.expires.0.saturating_sub(issue.ttl.0)), expires: stored.expires }
+            }
+            Command::RedeemCode(redeem) => self.redeem(redeem),
+            Command::RevokeAccess(revoke) => match self.tokens.get_mut(&revoke.hash) {
+                None => Outcome::Refused(Refusal::UnknownToken),
+                Some((token, revoked)) => {
+                    if token.template.client != revoke.client || token.template.realm != revoke.realm {
+                        return Outcome::Refused(Refusal::OtherClient);
+                    }
+                    revoked.get_or_insert(forget);
+                    Outcome::Done
+                }
+            },
+            Command::RevokeGrant(revoke) => {
+                self.revoke_family(revoke.grant, revoke.until);
+                Outcome::Done
+            }
+            _ => Outcome::Done,
+        }
+    }
+
+    fn redeem(&mut self, redeem: &RedeemCode) -> Outcome {
+        let Some(code) = self.codes.get(&redeem.code).cloned() else {
+            return Outcome::Refused(Refusal::UnknownCode);
+        };
+        let authorization: &Authorization = &code.authorization;
+        let (hash, ttl) = match &redeem.purchase {
+            Purchase::Opaque(access) => (access.hash, access.ttl),
+            Purchase::ClientBased { jti, ttl } => (*jti, *ttl),
+        };
+        if authorization.client != redeem.client || authorization.realm != redeem.realm {
+            return Outcome::Refused(Refusal::OtherClient);
+        }
+        match code.state {
+            Code::Spent { bought, issued, expires } if bought == hash => return Outcome::Issued { issued, expires },
+            Code::Spent { expires, .. } => {
+                self.revoke_family(authorization.grant, expires);
+                return Outcome::Refused(Refusal::Replayed);
+            }
+            Code::Burnt => return Outcome::Refused(Refusal::Replayed),
+            Code::Live if self.now >= code.expires => return Outcome::Refused(Refusal::Expired),
+            Code::Live if self.revoked.contains_key(&authorization.grant) => {
+                return Outcome::Refused(Refusal::Replayed);
+            }
+            Code::Live => {}
+        }
+        let redirect_is_wrong = match &redeem.redirect_uri {
+            Some(uri) => **uri != *authorization.redirect_uri,
+            None => authorization.redirect_uri_sent,
+        };
+        let refusal = if redirect_is_wrong {
+            Some(Refusal::OtherRedirect)
+        } else if redeem.verifier == authorization.challenge {
+            None
+        } else if redeem.verifier.is_none() {
+            return Outcome::Refused(Refusal::MissingVerifier);
+        } else {
+            Some(Refusal::WrongVerifier)
+        };
+        if let Some(refusal) = refusal {
+            self.codes.insert(redeem.code, StoredCode { state: Code::Burnt, ..code });
+            return Outcome::Refused(refusal);
+        }
+        if self.tokens.contains_key(&hash) {
+            return Outcome::Refused(Refusal::Replayed);
+        }
+        let (issued, expires) = (self.now, self.now + ttl);
+        let grant = authorization.grant;
+        let forget = code.forget.max(expires);
+        let state = Code::Spent { bought: hash, issued, expires };
+        self.codes.insert(redeem.code, StoredCode { state, forget, ..code });
+        if let Purchase::Opaque(access) = &redeem.purchase {
+            self.store(grant, access);
+        }
+        Outcome::Issued { issued, expires }
+    }
+
+    fn store(&mut self, grant: GrantId, access: &NewAccess) -> Outcome {
+        let NewAccess { hash, template, auth_time, audit_counter, ttl } = access.clone();
+        let (issued, expires) = (self.now, self.now + ttl);
+        self.tokens.insert(hash, (AccessToken { template, grant, issued, expires, auth_time, audit_counter }, None));
+        Outcome::Issued { issued, expires }
+    }
+
+    fn revoke_family(&mut self, grant: GrantId, until: Stamp) {
+        let forget = self.now + Span(RETRY_MARGIN_MS);
+        self.tokens.values_mut().filter(|(token, _)| token.grant == grant).for_each(|(_, revoked)| {
+            revoked.get_or_insert(forget);
+        });
+        if until > self.now {
+            let known = self.revoked.entry(grant).or_default();
+            *known = until.max(*known);
+        }
+    }
+
+    /// A life of no time ends before the next command of the same entry.
+    fn forget_the_stillborn(&mut self) {
+        let now = self.now;
+        self.tokens.retain(|_, (token, revoked)| revoked.is_some() || now < token.expires);
+    }
+
+    pub fn assert_same(&self, state: &State) {
+        let found = |ended: bool| {
+            let shards = state.grants.iter();
+            let tokens = shards.flat_map(move |shard| -> Vec<(TokenHash, AccessToken)> {
+                match ended {
+                    true => shard.ended().iter().map(|(hash, (token, _))| (*hash, (**token).clone())).collect(),
+                    false => shard.access().iter().map(|(hash, token)| (*hash, (**token).clone())).collect(),
+                }
+            });
+            tokens.collect::<BTreeMap<_, _>>()
+        };
+        let expected = |ended: bool| {
+            let tokens = self
+                .tokens
+                .iter()
+                .filter(|(_, (token, revoked))| revoked.is_some() == ended && (ended || self.now < token.expires));
+            tokens.map(|(hash, (token, _))| (*hash, token.clone())).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(found(false), expected(false), "live tokens");
+        assert_eq!(found(true), expected(true), "revoked tokens");
+        let codes = state.grants.iter().flat_map(|shard| shard.codes().iter());
+        let codes: BTreeMap<TokenHash, StoredCode> = codes.map(|(hash, code)| (*hash, (**code).clone())).collect();
+        assert_eq!(codes, self.codes, "codes");
+        let revoked: BTreeMap<GrantId, Stamp> = state
+            .grants
+            .iter()
+            .flat_map(|shard| shard.revoked().iter())
+            .map(|(&grant, &until)| (grant, until))
+            .collect();
+        assert_eq!(revoked, self.revoked, "families");
+    }
+}
+
+/// Documents.
+#[derive(Clone, Default)]
+pub struct PlainDocuments {
+    documents: BTreeMap<DocumentKey, Document>,
+    answers: BTreeMap<ProposalId, Outcome>,
+}
+
+impl PlainDocuments {
+    pub fn apply(&mut self, index: u64, batch: &Batch) -> Vec<Outcome> {
+        let drafts = (0u16..).zip(&batch.drafts);
+        drafts
+            .map(|(position, draft)| {
+                if let Some(first) = self.answers.get(&draft.id) {
+                    return first.clone();
+                }
+                let seq = Seq::new(index, position);
+                // All or nothing: work on a copy, and keep it only if everything went well.
+                let mut copy = self.documents.clone();
+                let outcome = match &draft.command {
+                    Command::WriteDocuments(WriteDocuments(writes)) => writes
+                        .iter()
+                        .try_for_each(|write| put_or_delete(&mut copy, seq, write))
+                        .map(|()| Outcome::Written(vec![seq; writes.len()])),
+                    Command::DeleteRealm(realm) => delete_realm(&mut copy, realm).map(|()| Outcome::Written(vec![seq])),
+                    other => panic!("not about documents: {other:?}"),
+                };
+                let outcome = match outcome {
+                    Ok(outcome) => {
+                        self.documents = copy;
+                        outcome
+                    }
+                    Err(refusal) => Outcome::Refused(refusal),
+                };
+                self.answers.insert(draft.id, outcome.clone());
+                outcome
+            })
+            .collect()
+    }
+
+    pub fn assert_same(&self, documents: &Documents) {
+        let found: BTreeMap<DocumentKey, Document> =
+            documents.iter().filter_map(|(key, document)| Some((key, (*document?).clone()))).collect();
+        assert_eq!(found, self.documents);
+    }
+}
+
+fn realm_key(path: &RealmPath) -> DocumentKey {
+    DocumentKey { realm: RealmPath::root(), kind: Kind::Realm, id: Arc::from(path.as_str()) }
+}
+
+fn put_or_delete(all: &mut BTreeMap<DocumentKey, Document>, seq: Seq, write: &Write) -> Result<(), Refusal> {
+    let key = &write.key;
+    let stored = all.get(key);
+    match write.when {
+        Precondition::Any => {}
+        Precondition::Absent if stored.is_some() => return Err(Refusal::Exists(key.clone())),
+        Precondition::Absent => {}
+        Precondition::Present if stored.is_none() => return Err(Refusal::Missing(key.clone())),
+        Precondition::Present => {}
+        Precondition::Revision(revision) => match stored {
+            None => return Err(Refusal::Missing(key.clone())),
+            Some(document) if document.revision != revision => {
+                return Err(Refusal::Stale { key: key.clone(), found: document.revision });
+            }
+            Some(_) => {}
+        },
+    }
+    match &write.change {
+        Change::Put { body, references, fence } => {
+            if key.realm != RealmPath::root() && !all.contains_key(&realm_key(&key.realm)) {
+                return Err(Refusal::Dangling(realm_key(&key.realm)));
+            }
+            for target in references {
+                if target != key && !all.contains_key(target) {
+                    return Err(Refusal::Dangling(target.clone()));
+                }
+            }
+            let fence = stored.filter(|_| !fence).map_or(seq, |document| document.fence);
+            let document = Document { body: body.clone(), revision: seq, fence, references: references.clone() };
+            all.insert(key.clone(), document);
+        }
+        Change::Delete => {
+            if stored.is_none() {
+                return Err(Refusal::Missing(key.clone()));
+            }
+            if let Some((by, _)) = all.iter().find(|(by, other)| *by != key && other.references.contains(key)) {
+                return Err(Refusal::Referenced { key: key.clone(), by: by.clone() });
+            }
+            all.remove(key);
+        }
+    }
+    Ok(())
+}
+
+fn delete_realm(all: &mut BTreeMap<DocumentKey, Document>, realm: &RealmPath) -> Result<(), Refusal> {
+    let key = realm_key(realm);
+    if !all.contains_key(&key) {
+        return Err(Refusal::Missing(key));
+    }
+    let below = format!("{realm}/");
+    let child =
+        all.keys().find(|key| key.realm == RealmPath::root() && key.kind == Kind::Realm && key.id.starts_with(&below));
+    if let Some(child) = child {
+        return Err(Refusal::Referenced { key, by: child.clone() });
+    }
+    all.retain(|other, _| *other != key && other.realm != *realm);
+    Ok(())
+}
