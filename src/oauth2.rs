@@ -1,6 +1,6 @@
 //! The OAuth 2.0 / OpenID Connect provider: every endpoint below `{context}/oauth2`.
 //!
-//! Read [`serve`] (what happens to every request), then one file per endpoint; the grants lie in [`grants`].
+//! Read `serve_path` (what happens to every request), then one file per endpoint; the grants lie in [`grants`].
 //!
 //! | endpoint                                  | RFC                          | file               |
 //! |-------------------------------------------|------------------------------|--------------------|
@@ -17,9 +17,9 @@
 //! | rule for all of them                      | source                       | we do it in        |
 //! |-------------------------------------------|------------------------------|--------------------|
 //! | three realm forms and `?realm=`           | oauth2-endpoints §1.1        | `realm_of`         |
-//! | method, media type, limits                | oauth2-endpoints §2.1, §2.2  | `serve`            |
+//! | method, media type, limits                | oauth2-endpoints §2.1, §2.2  | `serve_path`       |
 //! | secrets in the URI are not looked at      | RFC 6749 §2.3.1, abuse CO-09 | [`Source`]         |
-//! | a security decision follows a barrier     | G2                           | `serve`            |
+//! | a security decision follows a barrier     | G2                           | `serve_path`       |
 //! | no decision without quorum                | G7                           | [`error`]          |
 
 pub mod active;
@@ -171,16 +171,39 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config.service(web::resource("/{tail:.*}").to(serve));
 }
 
-/// Answers every request below the mount point.
+/// Mounts what lies at the root of the host: metadata under the path that RFC 8414 §3.1 derives from an issuer by inserting
+/// the well-known name between host and path.
+pub fn configure_root(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/.well-known/oauth-authorization-server{issuer:/.*}").to(serve_inserted));
+}
+
 async fn serve(desk: web::Data<Desk>, http: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let addressed = realms::address(http.match_info().query("tail"), |rest| Endpoint::parse(rest).is_some());
+    let path = http.match_info().query("tail").to_owned();
+    serve_path(&desk, &http, payload, &path).await
+}
+
+async fn serve_inserted(desk: web::Data<Desk>, http: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let issuer = http.match_info().query("issuer");
+    let below = issuer.strip_prefix(desk.front().context_path.as_str()).and_then(|rest| rest.strip_prefix("/oauth2"));
+    match below.filter(|realm| realm.is_empty() || realm.starts_with('/')) {
+        Some(realm) => {
+            let path = format!("{}/{}", realm.trim_end_matches('/'), Endpoint::AuthorizationServer.path());
+            serve_path(&desk, &http, payload, &path).await
+        }
+        None => Error::of(Code::NotFound).response(None),
+    }
+}
+
+/// Answers every request; `path` is what lies below the mount point.
+async fn serve_path(desk: &Desk, http: &HttpRequest, payload: web::Payload, path: &str) -> HttpResponse {
+    let addressed = realms::address(path, |rest| Endpoint::parse(rest).is_some());
     let route = addressed.and_then(|addressed| Some((Endpoint::parse(addressed.rest)?, addressed.realm)));
     let Some((endpoint, realm)) = route else {
         return Error::of(Code::NotFound).response(None);
     };
-    let body = match receive(endpoint, &http, payload).await {
+    let body = match receive(endpoint, http, payload).await {
         Ok(body) => body,
-        Err(error) => return fail(endpoint, &desk, None, &error, None),
+        Err(error) => return fail(endpoint, desk, None, &error, None),
     };
     let sources: &[&[u8]] = match endpoint.source() {
         Source::Form => &[&body],
@@ -189,13 +212,13 @@ async fn serve(desk: web::Data<Desk>, http: HttpRequest, payload: web::Payload) 
     };
     let params = match Params::parse(sources) {
         Ok(params) => params,
-        Err(error) => return fail(endpoint, &desk, None, &error, None),
+        Err(error) => return fail(endpoint, desk, None, &error, None),
     };
-    let realm = match realm_of(&desk, endpoint, realm, &http).await {
+    let realm = match realm_of(desk, endpoint, realm, http).await {
         Ok(realm) => realm,
-        Err(error) => return fail(endpoint, &desk, None, &error, None),
+        Err(error) => return fail(endpoint, desk, None, &error, None),
     };
-    let request = Request { desk: &desk, http: &http, realm, params: &params };
+    let request = Request { desk, http, realm, params: &params };
     let answer = match endpoint {
         Endpoint::AccessToken => token::answer(&request).await,
         Endpoint::Authorize => authorize::answer(&request).await,
@@ -208,7 +231,7 @@ async fn serve(desk: web::Data<Desk>, http: HttpRequest, payload: web::Payload) 
     };
     // oauth2-endpoints §2.4: the token endpoint echoes `state` when it says no.
     let state = if endpoint == Endpoint::AccessToken { params.get("state") } else { None };
-    answer.unwrap_or_else(|error| fail(endpoint, &desk, Some(&request.realm), &error, state))
+    answer.unwrap_or_else(|error| fail(endpoint, desk, Some(&request.realm), &error, state))
 }
 
 fn fail(

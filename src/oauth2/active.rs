@@ -5,8 +5,8 @@
 //! | RFC 7662 §2.2         | not expired, not revoked, issued by us                        | [`find`]                    |
 //! | oauth2-tokens §2.3    | a handle is looked up under its kind; log time decides        | `Views::access`             |
 //! | oauth2-tokens §3.3    | a JWT: signature, `cts`, `tokenName`, `iss`, time, blacklist  | [`client_based::read`], [`find`] |
-//! | G3                    | its client and its owner exist, are active and the same ones  | [`principals_stand`]        |
-//! | G2                    | callers have passed the read barrier                          | `oauth2::serve`             |
+//! | G3                    | its client and its owner exist, are active and the same ones  | `principals_stand`        |
+//! | G2                    | callers have passed the read barrier                          | `oauth2::serve_path`             |
 
 use super::{
     audience::Modification,

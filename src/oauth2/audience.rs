@@ -5,7 +5,7 @@
 //! |--------------------------------------------------------------------|----------------------------|
 //! | the last slash divides provider and permission                     | [`audience::parse`]        |
 //! | only the first audience asked for is evaluated, others are dropped | [`audience::first`]        |
-//! | claims `subject` (owner or client) and `client`                    | [`granted`]                |
+//! | claims `subject` (owner or client) and `client`                    | `granted`                |
 //! | granted: rows with `actions.GRANT === true`                        | [`audience::Audience::granted`] |
 //! | `aud`, the granted permissions as scope, `policyResult` true       | [`modify`]                 |
 //! | nothing granted: `policyResult` false and no scope, still 200      | [`modify`]                 |

@@ -2,12 +2,12 @@
 //!
 //! | RFC                  | it says                                                    | we do it in            |
 //! |----------------------|------------------------------------------------------------|------------------------|
-//! | 6749 §2.3.1          | Basic with form-encoded id and secret                       | [`Presented::basic`]   |
-//! | 6749 §2.3.1          | `client_id` and `client_secret` in the body, never in the URI | [`Presented::of`]    |
-//! | 6749 §2.3            | no more than one method in a request                        | [`Presented::of`]      |
+//! | 6749 §2.3.1          | Basic with form-encoded id and secret                       | `Presented::basic`   |
+//! | 6749 §2.3.1          | `client_id` and `client_secret` in the body, never in the URI | `Presented::of`    |
+//! | 6749 §2.3            | no more than one method in a request                        | `Presented::of`      |
 //! | 6749 §3.2.1          | a public client names itself                                | [`authenticate`]       |
 //! | 6749 §5.2            | one answer whatever failed                                  | [`Error::unauthenticated`] |
-//! | 7591 §2              | the registered method is the one that counts                | [`is_registered`]      |
+//! | 7591 §2              | the registered method is the one that counts                | `is_registered`      |
 //! | oauth2-endpoints §3.1 | an unknown client takes as long as a wrong secret           | [`authenticate`]       |
 
 use super::{

@@ -3,19 +3,19 @@
 //!
 //! | source                     | it says                                                | we do it in                 |
 //! |----------------------------|--------------------------------------------------------|-----------------------------|
-//! | RFC 6749 §3.1, abuse AZ-07 | GET and POST; a parameter appears once                  | `oauth2::serve`             |
+//! | RFC 6749 §3.1, abuse AZ-07 | GET and POST; a parameter appears once                  | `oauth2::serve_path`             |
 //! | RFC 6749 §4.1.1            | `response_type`, `client_id` REQUIRED                    | [`answer`]                  |
 //! | RFC 6749 §4.1.2.1, abuse AZ-06 | no redirect before client and URI are known good    | [`answer`], [`Target`]      |
-//! | RFC 6749 §3.1.1            | `unsupported_response_type`                             | [`response_type`]           |
+//! | RFC 6749 §3.1.1            | `unsupported_response_type`                             | `response_type`           |
 //! | RFC 7636 §4.3              | the challenge                                           | [`pkce::challenge`]         |
 //! | RFC 6749 §3.3              | scope                                                   | [`scope::resolve`]          |
-//! | OIDC Core §3.1.2.1         | `prompt`, `max_age`, `nonce`                              | [`Prompt`], [`freshness`]   |
-//! | OIDC Core §6               | request objects: not served                            | [`request_object`]          |
-//! | OIDC Core §3.1.2.3         | a session of this realm, or log in                       | [`session`]                 |
-//! | RFC 6749 §10.2             | consent                                                 | [`proceed`]                 |
+//! | OIDC Core §3.1.2.1         | `prompt`, `max_age`, `nonce`                              | `Prompt`, `freshness`   |
+//! | OIDC Core §6               | request objects: not served                            | `request_object`          |
+//! | OIDC Core §3.1.2.3         | a session of this realm, or log in                       | `session`                 |
+//! | RFC 6749 §10.2             | consent                                                 | `proceed`                 |
 //! | RFC 6749 §10.12            | CSRF                                                    | [`consent::is_authentic`]   |
-//! | RFC 6749 §4.1.2, RFC 9207  | the answer: `code`, `iss`, `state`, `client_id`           | [`issue`]                   |
-//! | RFC 9700 §4.12             | 303 after a form in a browser                            | [`issue`]                   |
+//! | RFC 6749 §4.1.2, RFC 9207  | the answer: `code`, `iss`, `state`, `client_id`           | `issue`                   |
+//! | RFC 9700 §4.12             | 303 after a form in a browser                            | `issue`                   |
 
 use super::{
     Request,
@@ -50,6 +50,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Longest `nonce`, bytes: it is stored with the code.
 const MAX_NONCE_BYTES: usize = 2048;
+/// Longest `state`, bytes: it travels in a header, percent-encoded.
+const MAX_STATE_BYTES: usize = 4096;
 /// Longest word that an error repeats, bytes.
 const MAX_ECHO_BYTES: usize = 100;
 
@@ -102,6 +104,9 @@ pub async fn answer(request: &Request<'_>) -> Result<HttpResponse> {
     let missing = |name: &str| Error::invalid_request(format!("Missing parameter, {name}"));
     let client_id = params.get("client_id").ok_or_else(|| missing("client_id"))?;
     let response_type = params.get("response_type").ok_or_else(|| missing("response_type"))?;
+    if params.get("state").is_some_and(|state| state.len() > MAX_STATE_BYTES) {
+        return Err(Error::invalid_request("Invalid parameter: state"));
+    }
     let (entry, client) = authenticate::find(request.desk, &request.realm, client_id)
         .ok_or_else(|| Error::unauthenticated(&request.realm, false))?;
     let target = redirect::choose(&client, params.get("redirect_uri"))?;

@@ -3,7 +3,7 @@
 //! | source                     | it says                                              | we do it in            |
 //! |----------------------------|------------------------------------------------------|------------------------|
 //! | RFC 6749 §10.2, abuse SE-08 | the owner sees client and scope, and decides          | [`page`]               |
-//! | RFC 6749 §10.12, abuse SE-02 | the decision carries a token bound to session and request | [`CsrfToken`]     |
+//! | RFC 6749 §10.12, abuse SE-02 | the decision carries a token bound to session and request | `CsrfToken`     |
 //! | oauth2-endpoints §4.11     | the SSO token itself is accepted too                 | [`is_authentic`]       |
 //! | RFC 6749 §10.13, abuse SE-03 | no foreign frames                                   | `answer::page`         |
 //! | oauth2-endpoints §2.6      | the error page and its `pageData`                    | [`error_page`]         |

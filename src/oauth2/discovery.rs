@@ -4,7 +4,7 @@
 //! |-------------------------|---------------------------------------------|-----------------|
 //! | RFC 8414 §2, OIDC Discovery §3 | the members                           | [`metadata`]    |
 //! | RFC 9207 §3             | `authorization_response_iss_parameter_supported` | [`metadata`] |
-//! | RFC 7517 §5             | the key set                                 | [`keys`]        |
+//! | RFC 7517 §5             | the key set                                 | [`keys()`]      |
 //! | oauth2-endpoints §15    | never a symmetric key                       | `SigningKey::jwk` |
 
 use super::{Endpoint, Request, answer, error::Result, provider::Provider, userinfo};

@@ -2,9 +2,9 @@
 //!
 //! | source              | it says                                            | we do it in        |
 //! |---------------------|----------------------------------------------------|--------------------|
-//! | OIDC Core §2        | `iss`, `sub`, `aud`, `exp`, `iat`, `auth_time`, `nonce` | [`Claims`]      |
+//! | OIDC Core §2        | `iss`, `sub`, `aud`, `exp`, `iat`, `auth_time`, `nonce` | `Claims`      |
 //! | OIDC Core §3.1.3.6  | `at_hash` for the access token                      | [`IdToken::sign`]  |
-//! | oauth2-tokens §10   | AM's further members; `c_hash` here too              | [`Claims`]         |
+//! | oauth2-tokens §10   | AM's further members; `c_hash` here too              | `Claims`         |
 //! | oauth2-tokens §10.5 | user claims only where configured                  | [`IdToken::sign`]  |
 
 use super::{

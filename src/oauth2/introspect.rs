@@ -4,8 +4,8 @@
 //! |-----------------------|---------------------------------------------------------------|-----------------|
 //! | 7662 §2.1             | `token` REQUIRED; the caller authenticates                     | [`answer`]      |
 //! | abuse IN-01           | public clients do not introspect                              | [`answer`]      |
-//! | 7662 §2.2             | inactive: `{"active":false}` and nothing else                  | [`Answer`]      |
-//! | oauth2-endpoints §10  | who may: the client of an opaque token, the `aud` of a JWT,    | [`may_introspect`] |
+//! | 7662 §2.2             | inactive: `{"active":false}` and nothing else                  | `Answer`      |
+//! | oauth2-endpoints §10  | who may: the client of an opaque token, the `aud` of a JWT,    | `may_introspect` |
 //! |                       | holders of a scope in their profile                           |                 |
 //! | 7662 §4               | anybody else learns nothing                                   | [`answer`]      |
 

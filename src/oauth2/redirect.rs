@@ -4,9 +4,9 @@
 //! |-------------------------|-----------------------------------------------------|----------------------|
 //! | RFC 6749 §3.1.2.3       | registered; may be left out when there is one       | [`choose`]           |
 //! | RFC 9700 §2.1           | byte-equal                                          | [`is_registered`]    |
-//! | RFC 8252 §7.3           | any port of a loopback address, where the client says so | [`same_but_port`] |
+//! | RFC 8252 §7.3           | any port of a loopback address, where the client says so | `same_but_port` |
 //! | RFC 6749 §3.1.2         | absolute, no fragment                               | [`choose`]           |
-//! | RFC 9700 §2.6, abuse AZ-05 | nothing that a browser would run or read           | [`is_safe`]          |
+//! | RFC 9700 §2.6, abuse AZ-05 | nothing that a browser would run or read           | `is_safe`          |
 //! | RFC 6749 §4.1.2         | parameters are added to the query                   | [`Target::location`] |
 //! | RFC 9207 §2             | `iss` in every answer, errors too                   | [`Target::location`] |
 

@@ -4,9 +4,9 @@
 //! |-----------------------|------------------------------------------------------|-----------------------------|
 //! | 7009 §2.1             | `token` REQUIRED; the client authenticates, public ones by name | [`answer`]       |
 //! | 7009 §2.1             | only the client it was issued to                     | `revoke_access` (raft), [`client_based`] |
-//! | 7009 §2.2             | unknown or expired: 200                              | [`opaque`], [`jws`]         |
-//! | oauth2-endpoints §11  | bodies and texts; codes and ID tokens are refused    | [`opaque`], [`jws`]         |
-//! | oauth2-tokens §6.1    | a JWT goes onto the blacklist until it has expired   | [`jws`]                     |
+//! | 7009 §2.2             | unknown or expired: 200                              | `opaque`, `jws`         |
+//! | oauth2-endpoints §11  | bodies and texts; codes and ID tokens are refused    | `opaque`, `jws`         |
+//! | oauth2-tokens §6.1    | a JWT goes onto the blacklist until it has expired   | `jws`                     |
 //! | G3                    | the answer comes after the decision of the cluster   | [`Desk::propose`](crate::desk::Desk::propose) |
 
 use super::{

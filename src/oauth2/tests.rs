@@ -11,7 +11,7 @@ mod token;
 mod tokeninfo;
 mod userinfo;
 
-use super::configure;
+use super::{configure, configure_root};
 use crate::{
     desk::{Desk, put},
     testing::{self, Alone},
@@ -192,7 +192,7 @@ impl World {
     async fn send(&self, request: TestRequest) -> Reply {
         let desk = web::Data::new(self.desk.clone());
         let service = web::scope("/am/oauth2").configure(configure);
-        let app = init_service(App::new().app_data(desk).service(service)).await;
+        let app = init_service(App::new().app_data(desk).configure(configure_root).service(service)).await;
         let response = call_service(&app, request.to_request()).await;
         let headers = response.headers().iter();
         let headers =

@@ -2,7 +2,7 @@
 //!
 //! | RFC                   | it says                                               | we do it in             |
 //! |-----------------------|-------------------------------------------------------|-------------------------|
-//! | 6749 §3.2             | POST only                                             | `oauth2::serve`         |
+//! | 6749 §3.2             | POST only                                             | `oauth2::serve_path`         |
 //! | 6749 §4.1.3, §4.4.2   | `grant_type` REQUIRED                                 | [`answer`]              |
 //! | 6749 §3.2.1           | the client authenticates                              | [`authenticate`](super::authenticate) |
 //! | 6749 §5.2             | `unsupported_grant_type`, `unauthorized_client`       | [`answer`]              |

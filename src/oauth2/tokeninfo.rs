@@ -5,9 +5,9 @@
 //! | token in the header; both header and query is an error         | [`answer`]      |
 //! | query alone is refused (§25, 11)                                | [`answer`]      |
 //! | any realm: the token's own counts                              | [`active::find`] |
-//! | opaque: a fixed set; client-based: every claim                  | [`members`]     |
-//! | one member per scope with the owner's attribute of that name   | [`attribute`]   |
-//! | scope-named members neither leak secrets nor shadow others     | [`PUBLIC_ATTRIBUTES`], [`answer`] |
+//! | opaque: a fixed set; client-based: every claim                  | `members`     |
+//! | one member per scope with the owner's attribute of that name   | `attribute`   |
+//! | scope-named members neither leak secrets nor shadow others     | `PUBLIC_ATTRIBUTES`, [`answer`] |
 
 use super::{
     Request,

@@ -4,11 +4,11 @@
 //! |-----------------------|--------------------------------------------------|-----------------------------------|
 //! | 6749 §4.1.3           | `code` REQUIRED                                  | [`grant`]                         |
 //! | oauth2-endpoints §7.1 | `scope` refused; `redirect_uri` REQUIRED         | [`grant`]                         |
-//! | 6749 §4.1.3           | issued to this client                            | [`peek`], `redeem_code` (raft)    |
+//! | 6749 §4.1.3           | issued to this client                            | `peek`, `redeem_code` (raft)    |
 //! | 6749 §4.1.3           | `redirect_uri` identical to the one sent before  | `redeem_code` (raft)              |
 //! | 7636 §4.5-4.6         | `code_verifier` transforms to the challenge      | [`pkce::verifier`], `redeem_code` |
 //! | 6749 §4.1.2           | used at most once; a replay revokes              | `redeem_code` (raft)              |
-//! | G3, abuse GR-09       | the owner may still act                          | [`peek`]                          |
+//! | G3, abuse GR-09       | the owner may still act                          | `peek`                          |
 //! | OIDC Core §3.1.3.3    | an ID token when `openid` was authorized         | [`id_token`]                      |
 
 use crate::{

@@ -73,6 +73,8 @@ async fn az_06_nothing_is_redirected_before_client_and_uri_are_known_good() {
     for (more, code, says) in cases {
         assert_page(&get(&world, &session, more).await, 400, code, says);
     }
+    let long = "s".repeat(4097);
+    assert_page(&get(&world, &session, &[("state", &long)]).await, 400, "invalid_request", "Invalid parameter: state");
     let twice = "/am/oauth2/alpha/authorize?client_id=c&scope=a&scope=b";
     let says = "Invalid Request, duplicate request parameter found : scope";
     assert_page(&world.get(twice).await, 400, "invalid_request", says);
@@ -137,6 +139,9 @@ async fn the_headless_form_gives_a_code() {
     assert_eq!((answer["client_id"].as_str(), answer["iss"].as_str()), ("c", ISSUER));
     assert_eq!(answer["state"], "é &=\"<x>");
     assert_eq!(reply.header("cache-control"), "no-store");
+    let long = "é".repeat(2048);
+    let answer = world.allow(&session, "c", "read", &[("state", &long)]).await.redirected(CALLBACK);
+    assert_eq!(answer["state"], long);
     let fragment = world.allow(&session, "c", "read", &[("response_mode", "fragment")]).await;
     assert!(fragment.header("location").starts_with("https://rp.example.com/cb#code="));
 

@@ -85,6 +85,31 @@ async fn co_01_a_replay_fails_and_takes_the_token_with_it() {
 }
 
 #[actix_web::test]
+async fn co_01_of_many_at_once_one_succeeds_and_the_rest_cost_it_its_token() {
+    let (world, session) = world().await;
+    let code = world.code(&session, "c", "read", &[]).await;
+    let replies = futures_util::future::join_all((0..20).map(|_| world.redeem("c", &code, &[]))).await;
+    let (won, lost): (Vec<&Reply>, Vec<&Reply>) = replies.iter().partition(|reply| reply.status == 200);
+    assert_eq!((won.len(), lost.len()), (1, 19));
+    assert!(lost.iter().all(|reply| reply.error() == error(400, "invalid_grant", INVALID_GRANT)));
+    assert!(!world.is_active("c", won[0].json()["access_token"].as_str().expect("a token")).await);
+}
+
+#[actix_web::test]
+async fn co_02_no_neighbour_of_a_code_is_a_code() {
+    let (world, session) = world().await;
+    let code = world.code(&session, "c", "read", &[]).await;
+    for place in 0..code.len() {
+        let mut bytes = code.clone().into_bytes();
+        bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
+        let neighbour = String::from_utf8(bytes).expect("ASCII");
+        let reply = world.redeem("c", &neighbour, &[]).await;
+        assert_eq!(reply.error(), error(400, "invalid_grant", INVALID_GRANT), "{place}");
+    }
+    assert_eq!(world.redeem("c", &code, &[]).await.status, 200);
+}
+
+#[actix_web::test]
 async fn co_02_another_client_neither_redeems_nor_spends_nor_revokes() {
     let (world, session) = world().await;
     world.client("/alpha", "thief", json!({})).await;

@@ -11,6 +11,7 @@ async fn in_11_metadata_is_the_same_whatever_the_request_says() {
         "/am/oauth2/alpha/.well-known/openid-configuration",
         "/am/oauth2/.well-known/openid-configuration?realm=/alpha",
         "/am/oauth2/alpha/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/am/oauth2/realms/root/realms/alpha",
     ] {
         let request = TestRequest::get().uri(uri).insert_header(("host", "evil.example"));
         let reply = world.send(request.insert_header(("x-forwarded-host", "evil.example"))).await;
@@ -37,6 +38,11 @@ async fn in_11_metadata_is_the_same_whatever_the_request_says() {
     assert_eq!(document["grant_types_supported"], json!(["authorization_code", "client_credentials"]));
     let root = world.get("/am/oauth2/.well-known/openid-configuration").await.json();
     assert_eq!(root["issuer"], "https://am.example.com:8443/am/oauth2");
+    let inserted = world.get("/.well-known/oauth-authorization-server/am/oauth2").await.json();
+    assert_eq!(inserted, root);
+    for uri in ["", "/", "/am", "/am/oauth2x", "/other/oauth2"] {
+        assert_eq!(world.get(&format!("/.well-known/oauth-authorization-server{uri}")).await.status, 404, "{uri}");
+    }
     assert_eq!(world.get("/am/oauth2/nowhere/.well-known/openid-configuration").await.status, 400);
 }
 
