@@ -10,6 +10,7 @@ use crate::{
 };
 use quorate_raft::store::Peer;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// An operation on the cluster. Any node takes it. Order is the format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,11 +127,16 @@ impl Client {
     /// # Errors
     /// See [`AdminError`].
     pub async fn ask(&self, operation: Operation) -> Result<Answer, AdminError> {
-        match self.connection.call(&Request::Admin(operation), PATIENCE + PATIENCE / 4).await? {
+        match self.call(&Request::Admin(operation), PATIENCE + PATIENCE / 4).await? {
             wire::Answer::Admin(answer) => answer,
             wire::Answer::Refused(why) => Err(AdminError::refused(why.to_string())),
             _ => Err(AdminError::Unknown),
         }
+    }
+
+    /// One request of any kind.
+    pub(crate) async fn call(&self, request: &Request, patience: Duration) -> Result<wire::Answer, AdminError> {
+        Ok(self.connection.call(request, patience).await?)
     }
 
     async fn done(&self, operation: Operation) -> Result<(), AdminError> {

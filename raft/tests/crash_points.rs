@@ -5,7 +5,7 @@
 //! again up to there; of the writes that no barrier covered, some are kept. What the next process finds must be the model
 //! at some point between the last thing that was reported and the last thing that was asked for.
 
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
 use openraft::{
     Membership, StorageHelper,
     entry::RaftEntry,
@@ -20,9 +20,9 @@ use quorate_raft::{
     documents::{Change, WriteDocuments},
     grant_sets::{IssueAccess, NewAccess, Template},
     owners::Clock,
-    state::PlainOwners,
+    state::{Part, PlainOwners},
     store::{
-        Disks, Entry, LogId, Opened, Peer, Snapshot, TypeConfig, Vote,
+        Disks, Entry, LogId, Opened, Peer, Snapshot, Sum, TypeConfig, Vote,
         memory::{Faults, MemoryDisk},
         open, open_on,
     },
@@ -518,4 +518,347 @@ async fn a_power_cut_during_recovery_changes_nothing() {
             return;
         }
     }
+}
+
+// ---- damage ------------------------------------------------------------------------------------------------------
+
+/// A bit flips in any record, wherever it lies: the store says so instead of believing it.
+#[tokio::test]
+async fn a_flipped_bit_is_noticed() {
+    let truth = Truth::new().await;
+    let Fallen { log, snap, .. } = live_until(u64::MAX, Fault::PowerCut, &truth).await;
+    let mut flipped = 0;
+    let trees = |disk: &MemoryDisk| quorate_raft::store::Disk::trees(disk).expect("trees");
+    for (disk, trees, other, is_log) in [(&log, trees(&log), &snap, true), (&snap, trees(&snap), &log, false)] {
+        for tree in trees {
+            for (key, size) in disk.keys(&tree) {
+                for byte in [0, 1, 4, 5, size / 2, size - 1] {
+                    let faults = Faults::new();
+                    let (bad, good) = (disk.crash(usize::MAX, &faults), other.crash(usize::MAX, &faults));
+                    assert!(bad.corrupt(&tree, &key, byte), "there is a byte {byte} of {size}");
+                    let found = Node::start(if is_log { disks(&bad, &good) } else { disks(&good, &bad) }).await;
+                    let error =
+                        found.err().unwrap_or_else(|| panic!("byte {byte} of {tree}/{key:02x?} flipped unnoticed"));
+                    assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+                    flipped += 1;
+                }
+            }
+        }
+    }
+    assert!(flipped > 60, "{flipped} bits only");
+}
+
+/// A whole record is gone, though it was durable: noticed too, unless nothing but it was the end of the log.
+#[tokio::test]
+async fn a_hole_is_noticed() {
+    let truth = Truth::new().await;
+    let Fallen { log, snap, steps, .. } = live_until(u64::MAX, Fault::PowerCut, &truth).await;
+    let records = log.keys("log");
+    for (place, (key, _)) in records.iter().enumerate() {
+        let faults = Faults::new();
+        let (log, snap) = (log.crash(usize::MAX, &faults), snap.crash(usize::MAX, &faults));
+        let tree = quorate_raft::store::Disk::tree(&log, "log").expect("the tree");
+        tree.write(vec![quorate_raft::store::disk::Change::Remove(key.clone())]).expect("removed");
+        match Node::start(disks(&log, &snap)).await {
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}"),
+            Ok(mut node) => {
+                let (found, all) = (Model::of(&mut node.store).await, Model::after(&steps));
+                assert_eq!(place, records.len() - 1, "only the last record may be missed");
+                assert!(all.entries.starts_with(&found.entries));
+            }
+        }
+    }
+}
+
+/// The end of the log is gone, though it was known to be committed: the node must not vote with what is left.
+#[tokio::test]
+async fn a_lost_end_is_noticed_by_what_was_committed() {
+    let truth = Truth::new().await;
+    let faults = Faults::new();
+    let (log, snap) = (MemoryDisk::new(&faults), MemoryDisk::new(&faults));
+    let mut node = Node::start(disks(&log, &snap)).await.expect("opens");
+    for entry in &truth.chain[..6] {
+        node.append(vec![vec![entry.clone()]]).await.expect("appends");
+        node.apply(entry.log_id).await.expect("applies");
+    }
+    drop(node);
+    let records = log.keys("log");
+    let log = log.crash(usize::MAX, &faults);
+    let tree = quorate_raft::store::Disk::tree(&log, "log").expect("the tree");
+    for (key, _) in records.iter().rev().take(2) {
+        tree.write(vec![quorate_raft::store::disk::Change::Remove(key.clone())]).expect("removed");
+    }
+    let snap = snap.crash(usize::MAX, &faults);
+    let error = Node::start(disks(&log, &snap)).await.err().expect("it does not open");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+}
+
+// ---- the same over sled ------------------------------------------------------------------------------------------
+
+/// The history again, on the real thing, with a restart in the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sled_keeps_what_was_told() {
+    let (dir, truth) = (TempDir::new().expect("a directory"), Truth::new().await);
+    let mut node = Node::on(dir.path()).await.expect("opens");
+    node.live(&truth).await.expect("lives");
+    let told = Model::after(&node.steps);
+    node.stop().await;
+
+    let mut node = Node::on(dir.path()).await.expect("opens again");
+    assert_eq!(Model::of(&mut node.store).await, told);
+    node.recovers(&truth, "after a restart").await;
+    let next = node.lives_on("after a restart").await;
+    node.stop().await;
+
+    let mut node = Node::on(dir.path()).await.expect("opens a third time");
+    assert_eq!(Model::of(&mut node.store).await.entries.last(), Some(&next));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_belongs_to_one_process_and_one_node() {
+    let dir = TempDir::new().expect("a directory");
+    let node = Node::on(dir.path()).await.expect("opens");
+    let identity = node.store.identity.clone();
+    assert_eq!((identity.node(), identity.cluster()), (None, None));
+    identity.claim_node(NODE).await.expect("ours now");
+    identity.claim_cluster(99).await.expect("ours now");
+    let second = Node::on(dir.path()).await.err().expect("refused");
+    assert_eq!(second.kind(), io::ErrorKind::ResourceBusy);
+    assert!(second.to_string().contains("in use"), "{second}");
+    node.stop().await;
+
+    let node = Node::on(dir.path()).await.expect("free again");
+    let identity = node.store.identity.clone();
+    assert_eq!((identity.node(), identity.cluster()), (Some(NODE), Some(99)));
+    identity.claim_node(NODE).await.expect("still ours");
+    let other = identity.claim_node(NODE + 1).await.expect_err("not theirs");
+    assert_eq!(other.kind(), io::ErrorKind::AlreadyExists);
+    assert!(other.to_string().contains("belongs to node 7"), "{other}");
+    assert_eq!(identity.claim_cluster(1).await.map_err(|e| e.kind()), Err(io::ErrorKind::AlreadyExists));
+    node.stop().await;
+    assert_eq!(identity.claim_cluster(99).await.map_err(|e| e.kind()).err(), None, "known without asking the disk");
+}
+
+/// Copies a data directory and lets `damage` have the log's file.
+fn damaged(from: &Path, damage: impl FnOnce(&mut Vec<u8>)) -> TempDir {
+    let to = TempDir::new().expect("a directory");
+    for part in ["log", "snap"] {
+        std::fs::create_dir(to.path().join(part)).expect("made");
+        for file in std::fs::read_dir(from.join(part)).expect("read") {
+            let file = file.expect("an entry");
+            if file.file_type().expect("a type").is_file() {
+                std::fs::copy(file.path(), to.path().join(part).join(file.file_name())).expect("copied");
+            }
+        }
+    }
+    let path = to.path().join("log/db");
+    let mut bytes = std::fs::read(&path).expect("read");
+    damage(&mut bytes);
+    std::fs::write(&path, bytes).expect("written");
+    to
+}
+
+/// sled's file loses its end, or a bit of it flips. sled then cuts its log short, without a word. What is left is the log
+/// as it once was, or is refused: because the snapshot, or the identity beside it, knows better.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_to_sleds_file_is_an_error_or_an_older_log_and_never_garbage() {
+    let truth = Truth::new().await;
+    let (old, young) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
+    let mut node = Node::on(old.path()).await.expect("opens");
+    node.live(&truth).await.expect("lives");
+    let lived = node.steps.clone();
+    node.stop().await;
+    let mut node = Node::on(young.path()).await.expect("opens");
+    node.claim().await.expect("ours");
+    node.vote(1, true).await.expect("voted");
+    for index in 0..300 {
+        node.append(vec![vec![normal(1, index, vec![document(index, 4000)])]]).await.expect("appends");
+    }
+    let (grown, all) = (node.steps.clone(), node.steps.len());
+    node.stop().await;
+
+    let (mut opened, mut refused) = (0, 0);
+    for (dir, steps) in [(&old, &lived), (&young, &grown)] {
+        let file = std::fs::read(dir.path().join("log/db")).expect("read");
+        let written = file.iter().rposition(|&byte| byte != 0).expect("bytes");
+        for place in (0..24).map(|n| written * n / 24) {
+            for cut in [true, false] {
+                let copy = damaged(dir.path(), |bytes| if cut { bytes.truncate(place) } else { bytes[place] ^= 0x10 });
+                let Ok(mut node) = Node::on(copy.path()).await else {
+                    refused += 1;
+                    continue;
+                };
+                opened += 1;
+                let found = Model::of(&mut node.store).await;
+                let was = (0..=steps.len()).any(|count| {
+                    let model = Model::after(&steps[..count]);
+                    Model { snapshot: found.snapshot, ..model } == found
+                });
+                assert!(was, "{} {place} of {written}: found {found:#?}", if cut { "cut at" } else { "flipped at" });
+                node.stop().await;
+            }
+        }
+    }
+    assert!(opened > 20 && refused > 20, "{opened} opened, {refused} refused, of {all} steps");
+}
+
+/// Far more than memory holds, read back from disk, then purged: sled wrote no side files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_thousand_entries_are_read_back_and_purged() {
+    const ENTRIES: u64 = 100_000;
+    let dir = TempDir::new().expect("a directory");
+    let mut node = Node::on(dir.path()).await.expect("opens");
+    let entry = |index| normal(1, index, vec![issue(index)]);
+    node.vote(1, true).await.expect("voted");
+    let (log, mut waiting) = (&mut node.store.log, vec![]);
+    for first in (0..ENTRIES).step_by(250) {
+        let (done, flushed) = TypeConfig::oneshot();
+        log.append((first..first + 250).map(entry), IOFlushed::signal(done)).await.expect("appends");
+        waiting.push(flushed);
+    }
+    for flushed in waiting {
+        flushed.await.expect("answered").expect("durable");
+    }
+    let mut reader = log.get_log_reader().await;
+    let old = reader.try_get_log_entries(500..510).await.expect("read");
+    assert_eq!(old, (500..510).map(entry).collect::<Vec<_>>());
+    let limited = reader.limited_get_log_entries(0, ENTRIES).await.expect("read");
+    assert_eq!(limited.first(), Some(&entry(0)));
+    assert!((1000..ENTRIES as usize / 2).contains(&limited.len()), "{} at a time", limited.len());
+    let all: Vec<u64> = {
+        let entries = reader.entries_stream(7..ENTRIES + 10).await;
+        entries.map_ok(|entry| entry.log_id.index).try_collect().await.expect("read")
+    };
+    assert!(all.iter().copied().eq(7..ENTRIES));
+
+    let entries = reader.entries_stream(..=99_990).await.map_ok(|entry| (entry, None));
+    node.store.machine.apply(Box::pin(entries)).await.expect("applied");
+    node.store.machine.get_snapshot_builder().await.build_snapshot().await.expect("a snapshot");
+    for upto in [10_000, 10_001, 99_970] {
+        log.purge(id(1, upto)).await.expect("purged");
+        let (done, flushed) = TypeConfig::oneshot();
+        let last = log.get_log_state().await.expect("there").last_log_id.expect("one").index;
+        log.append(vec![entry(last + 1)], IOFlushed::signal(done)).await.expect("appends");
+        flushed.await.expect("answered").expect("durable");
+    }
+    let left = reader.try_get_log_entries(0..).await.expect("read");
+    assert_eq!(left, (99_971..ENTRIES + 3).map(entry).collect::<Vec<_>>());
+    drop(reader);
+    node.stop().await;
+    let blobs = dir.path().join("log/blobs");
+    assert_eq!(std::fs::read_dir(&blobs).map_or(0, Iterator::count), 0, "side files in {}", blobs.display());
+    let mut node = Node::on(dir.path()).await.expect("opens again");
+    let left = node.store.log.get_log_reader().await.try_get_log_entries(0..).await.expect("read");
+    assert_eq!(left.len(), 32);
+    node.stop().await;
+}
+
+/// sled runs into a full disk: here, a limit on file size in a process of its own. What it told before that is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_under_sled_stops_the_store_and_loses_nothing() {
+    const CHILD: &str = "QUORATE_TEST_FILL";
+    let entry = |index| normal(1, index, vec![document(index, 4000)]);
+    if let Some(dir) = std::env::var_os(CHILD) {
+        let mut node = Node::on(Path::new(&dir)).await.expect("opens");
+        for index in 0.. {
+            if node.append(vec![vec![entry(index)]]).await.is_err() {
+                break;
+            }
+            println!("told {index}");
+        }
+        assert!(node.store.fatal.borrow().is_some());
+        assert!(node.vote(8, false).await.is_err());
+        println!("stopped");
+        return;
+    }
+    let dir = TempDir::new().expect("a directory");
+    let child = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 4096; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().expect("this test"))
+        .args(["--exact", "a_full_disk_under_sled_stops_the_store_and_loses_nothing", "--nocapture"])
+        .env(CHILD, dir.path())
+        .output()
+        .expect("a shell");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(said.contains("stopped"), "{said}\n{}", String::from_utf8_lossy(&child.stderr));
+    let told =
+        said.lines().filter_map(|line| line.strip_prefix("told ")?.parse::<u64>().ok()).next_back().expect("some");
+    let mut node = Node::on(dir.path()).await.expect("opens again");
+    let found = Model::of(&mut node.store).await.entries;
+    assert!(found.len() as u64 > told, "{} found, {told} told", found.len());
+    assert!(found.iter().zip(0..).all(|(found, index)| *found == entry(index)));
+    node.lives_on("with room again").await;
+    node.stop().await;
+}
+
+// ---- snapshots from peers ----------------------------------------------------------------------------------------
+
+/// A peer sends nonsense: an error, and the node is as well as before.
+#[tokio::test]
+async fn a_snapshot_that_is_not_what_was_announced_is_refused() {
+    let truth = Truth::new().await;
+    let faults = Faults::new();
+    let (log, snap) = (MemoryDisk::new(&faults), MemoryDisk::new(&faults));
+    let node = Node::start(disks(&log, &snap)).await.expect("opens");
+    let (meta, sum) = (&truth.leader.meta, truth.leader.snapshot.sum());
+    let parts = truth.leader.snapshot.read(0, usize::MAX).await.expect("read");
+    assert_eq!(parts.len() as u64, sum.parts);
+    let snapshots = &node.store.snapshots;
+    let attempt = async |sum, parts: Vec<Part>| {
+        let mut receiver = snapshots.receive(meta.clone(), sum).await.expect("room");
+        receiver.push(parts).await?;
+        receiver.finish().await
+    };
+    let refused = async |sum, parts, why| {
+        let error = attempt(sum, parts).await.err().unwrap_or_else(|| panic!("{why}"));
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{why}: {error}");
+    };
+    refused(sum, parts[1..].to_vec(), "a part less").await;
+    refused(sum, [&parts[..], &parts[..1]].concat(), "a part more").await;
+    refused(sum, parts.iter().rev().cloned().collect(), "another order").await;
+    refused(sum, vec![Part(b"no part".to_vec())], "nonsense").await;
+    refused(sum, vec![Part(vec![])], "an empty part").await;
+    refused(Sum { crc: !sum.crc, ..sum }, parts.clone(), "another checksum").await;
+    refused(Sum { bytes: sum.bytes - 1, ..sum }, parts.clone(), "fewer bytes").await;
+    assert!(node.store.fatal.borrow().is_none());
+    assert!(snapshots.current().is_none());
+    let received = attempt(sum, parts.clone()).await.expect("the right ones are taken");
+    assert_eq!(received.snapshot.sum(), sum);
+    assert_eq!(received.snapshot.read(0, usize::MAX).await.expect("read"), parts);
+    // Received is not installed: a restart knows nothing of it, and keeps nothing of it.
+    let faults = Faults::new();
+    let (log, snap) = (log.crash(usize::MAX, &faults), snap.crash(usize::MAX, &faults));
+    let node = Node::start(disks(&log, &snap)).await.expect("opens");
+    assert!(node.store.snapshots.current().is_none());
+    assert_eq!(quorate_raft::store::Disk::trees(&snap).expect("trees"), ["meta"]);
+}
+
+/// While a laggard reads a snapshot, newer ones are taken; it reads to the end, then the old one goes.
+#[tokio::test]
+async fn a_snapshot_stays_while_it_is_read() {
+    let truth = Truth::new().await;
+    let faults = Faults::new();
+    let (log, snap) = (MemoryDisk::new(&faults), MemoryDisk::new(&faults));
+    let mut node = Node::start(disks(&log, &snap)).await.expect("opens");
+    node.append(vec![truth.chain.clone()]).await.expect("appends");
+    node.apply(id(2, 9)).await.expect("applies");
+    assert_eq!(node.store.growth.snapshot_bytes(), 0);
+    assert!(node.store.growth.is_due(0) && !node.store.growth.is_due(1 << 30));
+    node.snapshot().await.expect("a snapshot");
+    let old = node.store.snapshots.current().expect("it is there").snapshot;
+    assert_eq!(node.store.growth.snapshot_bytes(), old.sum().bytes);
+    assert_eq!(node.store.growth.since_snapshot(), 0, "all that was appended before, applied or not");
+    node.apply(id(4, 23)).await.expect("applies");
+    node.snapshot().await.expect("a snapshot");
+    let trees = || quorate_raft::store::Disk::trees(&snap).expect("trees");
+    assert_eq!(trees(), ["meta", "s-0", "s-1"]);
+    let mut from = 0;
+    while let Some(parts) = Some(old.read(from, 1).await.expect("read")).filter(|parts| !parts.is_empty()) {
+        from += parts.len() as u64;
+    }
+    assert_eq!(from, old.sum().parts);
+    drop(old);
+    node.snapshot().await.expect("a snapshot");
+    assert_eq!(trees(), ["meta", "s-2"]);
 }

@@ -10,7 +10,8 @@
 //! records in a leaf, and a leaf over 128 KiB ends up in a side file that it never syncs.
 
 use super::disk::{Change, Tree};
-use crate::limits::MAX_DECODE_BYTES;
+use crate::{codec, limits::MAX_DECODE_BYTES};
+use serde::de::DeserializeOwned;
 use std::{io, ops::ControlFlow};
 
 /// Most bytes of a record's value.
@@ -66,6 +67,12 @@ pub fn unseal<'v>(key: &[u8], value: &'v [u8]) -> io::Result<&'v [u8]> {
         return Err(corrupt(format_args!("checksum of record {key:02x?}")));
     }
     Ok(body)
+}
+
+/// The value under `key`, decoded.
+pub fn setting<T: DeserializeOwned>(tree: &dyn Tree, key: &[u8]) -> io::Result<Option<T>> {
+    let Some(value) = tree.get(key)? else { return Ok(None) };
+    Ok(Some(codec::decode(unseal(key, &value)?)?))
 }
 
 fn checksum(key: &[u8], body: &[u8]) -> u32 {
