@@ -3,9 +3,9 @@
 
 use crate::cli::{Cluster, Exit, Target};
 use quorate_cluster::{
-    Health, Role, Security,
+    ClusterId, Health, Role, Security,
     admin::{AdminError, Client},
-    backup,
+    backup::{self, NewCluster, Summary},
 };
 use quorate_raft::store::Peer;
 use serde_json::json;
@@ -74,13 +74,9 @@ async fn perform(command: &Cluster) -> Outcome {
         }
         Cluster::Backup { target, file } => {
             let client = connect(target).await?;
-            let _ = (client, file);
-            Err("x".into())
+            Ok(summary("written", &client.backup(file).await?))
         }
-        Cluster::Verify { file } => {
-            let _ = file;
-            Err("x".into())
-        }
+        Cluster::Verify { file } => Ok(summary("whole", &backup::verify(file)?)),
         Cluster::Restore { file, node } => restore(file, node).await,
     }
 }
@@ -89,9 +85,17 @@ async fn restore(file: &std::path::Path, node: &crate::cli::Serve) -> Outcome {
     let config = crate::config::Config::load(&node.sources())
         .map_err(|bad| bad.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let peer = Peer { addr: config.peers.listen.to_string(), http: config.base_url() };
-    let _ = (file, peer, 1);
-    let restored = 1;
-    Ok(format!("{restored}\nstart node {} on {} and add the others to it", config.node_id, config.data_dir.display()))
+    let new = NewCluster { cluster: ClusterId(crate::host::random_id()), node_id: config.node_id, peer };
+    let restored = backup::restore(file, &config.data_dir, new).await?;
+    let next = format!("start node {} on {} and add the others to it", config.node_id, config.data_dir.display());
+    Ok(format!("{}\n{next}", summary("restored; tokens and sessions of the old cluster are dead", &restored)))
+}
+
+/// What a backup holds, in a line.
+fn summary(what: &str, summary: &Summary) -> String {
+    let Summary { index, at, parts, bytes, .. } = summary;
+    let at = jiff::Timestamp::from_millisecond(i64::try_from(at.0).unwrap_or(i64::MAX)).unwrap_or_default();
+    format!("{what}: entry {index} of {at:.0}, {parts} parts, {bytes} bytes")
 }
 
 const fn role(role: Role) -> &'static str {
