@@ -239,6 +239,11 @@ impl Error {
         &self.says
     }
 
+    /// Whether there was no decision: 503.
+    pub fn is_unavailable(&self) -> bool {
+        self.status() == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match (&self.head, self.code) {

@@ -9,6 +9,7 @@
 
 use crate::{
     oauth2::{
+        Reads,
         audience::{self, Asker},
         error::{Code, Error, Result, unexpected},
         grant_type::GrantType,
@@ -60,6 +61,9 @@ pub async fn grant(asked: &TokenRequest<'_>) -> Result<TokenResponse> {
         }
         // Nothing is stored for it: it can only be revoked.
         Prepared::ClientBased(..) => {
+            if request.reads == Reads::ToBeConfirmed {
+                desk.barrier().await?;
+            }
             let issued = now(desk);
             (issued, issued + settings.access_ttl)
         }
