@@ -401,7 +401,8 @@ impl<O: Owners> Node<O> {
 
     /// First half of stopping: not ready any more, and leadership handed over. Requests are still served.
     pub async fn retire(&self) {
-        if self.0.pulse.leave() && self.leader() == Some(self.id()) && self.members().len() > 1 {
+        let others = self.members().iter().any(|member| member.role == Role::Voter && member.id != self.id());
+        if self.0.pulse.leave() && others && self.leader() == Some(self.id()) {
             match self.0.transfer(None).await {
                 Ok(()) => tracing::info!(node = self.id(), "leadership handed over"),
                 Err(e) => tracing::warn!(node = self.id(), error = %e, "leadership not handed over"),

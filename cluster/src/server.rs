@@ -32,7 +32,7 @@ use tokio_util::codec::FramedRead;
 const GREETING: Duration = Duration::from_secs(5);
 
 /// Requests of one connection that are worked on side by side.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// Answers of one connection that wait to be written.
 const OUTBOX: usize = 256;
