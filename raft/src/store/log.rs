@@ -563,3 +563,22 @@ fn recover(disk: &dyn Disk, covered: Option<LogId>) -> io::Result<Recovered> {
     let known = (setting(&*meta, meta::NODE.as_bytes())?, setting(&*meta, meta::CLUSTER.as_bytes())?);
     Ok((log, state, known, size))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Batch, Command, Draft, ProposalId, Stamp};
+    use openraft::{entry::RaftEntry, testing::log_id};
+
+    /// openraft's types are part of the log format; a new openraft that writes them differently must not go unnoticed.
+    #[test]
+    fn what_openraft_adds_to_the_format_is_pinned() {
+        let at = log_id::<TypeConfig>(3, 2, 300);
+        assert_eq!(codec::encode(&at).expect("encodes"), [1, 3, 2, 251, 44, 1]);
+        assert_eq!(codec::encode(&Vote::new_committed(3, 2)).expect("encodes"), [1, 3, 2, 1]);
+        assert_eq!(codec::encode(&Entry::new_blank(at)).expect("encodes"), [1, 3, 2, 251, 44, 1, 0]);
+        let draft = Draft { id: ProposalId(5), command: Command::Tick };
+        let normal = Entry::new_normal(at, Batch { at: Stamp(9), drafts: vec![draft] });
+        assert_eq!(codec::encode(&normal).expect("encodes"), [1, 3, 2, 251, 44, 1, 1, 9, 1, 5, 0]);
+    }
+}

@@ -3,7 +3,7 @@
 //! ```text
 //! write or receive parts → barrier → "current" points to them → barrier → the former ones go, once nobody reads them
 //! ```
-//! A snapshot is a tree of its own, "s-<n>"; the parts are [`records`]. Only the one that "current" points to outlives a
+//! A snapshot is a tree of its own, `s-<n>`; its parts are packed as `records` says. Only the one that "current" points to outlives a
 //! restart. Two snapshots of the same position differ in number, not in content (G9).
 
 use super::{
