@@ -61,7 +61,6 @@ pub(crate) fn cluster_id(list: &BTreeMap<u64, String>) -> ClusterId {
 
 /// Makes a cluster of the listed nodes, unless there is one already.
 pub(crate) async fn bootstrap<O: Owners>(shared: Arc<Shared<O>>) {
-    hurry_if_alone(&shared).await;
     let Some(list) = &shared.settings.bootstrap else { return };
     let rank = list.keys().take_while(|id| **id != shared.settings.node_id).count();
     let deadline = Instant::now() + GRACE * u32::try_from(rank).unwrap_or(u32::MAX);
@@ -79,18 +78,6 @@ pub(crate) async fn bootstrap<O: Owners>(shared: Arc<Shared<O>>) {
         Ok(()) => tracing::info!(node = shared.settings.node_id, "cluster initialised"),
         Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {} // somebody was faster
         Err(e) => tracing::error!(error = &e as &dyn std::error::Error, "cluster not initialised"),
-    }
-}
-
-/// Who needs nobody's vote but its own need not wait for an election timeout.
-async fn hurry_if_alone<O: Owners>(shared: &Shared<O>) {
-    let alone = {
-        let metrics = shared.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        metrics.membership_config.membership().voter_ids().eq([shared.settings.node_id])
-    };
-    if alone && let Err(e) = shared.raft.trigger().elect(false).await {
-        tracing::debug!(error = %e, "no election");
     }
 }
 
