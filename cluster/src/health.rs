@@ -189,6 +189,11 @@ impl<O: Owners> Shared<O> {
         }
     }
 
+    /// Everybody in the cluster, by id.
+    pub fn members(&self) -> Vec<Member> {
+        members(&self.raft.metrics().borrow_watched())
+    }
+
     fn reason(&self, metrics: &Metrics) -> Option<Reason> {
         if self.failed.borrow().is_some() {
             return Some(Reason::Failed);

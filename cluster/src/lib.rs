@@ -2,7 +2,7 @@
 //! nothing that the log has to decide.
 //!
 //! Read `wire` (messages), `tls` (who may speak), `peers` (who and where), `network` and `server` (the two ends), `propose`
-//! (a draft's way into the log), `read` (linearizable reads), `membership`, `health`, `upkeep`, `admin` and `backup` (for
+//! (a draft's way into the log), `read` (linearizable reads), `membership`, `health`, `succession`, `upkeep`, `admin` and `backup` (for
 //! operators), and [`start`], which puts them together.
 //!
 //! | id  | invariant                                                                   | held by                                |
@@ -25,6 +25,7 @@ pub mod propose;
 pub mod read;
 mod server;
 pub mod settings;
+mod succession;
 pub mod tls;
 pub mod types;
 mod upkeep;
@@ -60,7 +61,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long a stopping node waits for proposals on their way, for raft, and for the store.
@@ -121,6 +126,7 @@ pub(crate) struct Shared<O: Owners> {
     proposals: Proposals,
     reads: Reads,
     pulse: Pulse,
+    departed: mpsc::Sender<u64>,
     store: Mutex<Option<Store>>,
     failed: watch::Receiver<Option<Fatal>>,
     stop: CancellationToken,
@@ -192,6 +198,7 @@ pub async fn start<O: Owners>(settings: Settings, owners: Arc<O>) -> Result<Node
     let (leader_is, leader) = watch::channel(None);
     let (health_is, health) = watch::channel(Health::unknown(id));
     let (failed_is, failed) = watch::channel(None);
+    let (departed, departures) = mpsc::channel(succession::DEPARTURES);
     let shared = Arc::new(Shared {
         pulse: Pulse::new(settings.timing.election_max),
         settings,
@@ -205,6 +212,7 @@ pub async fn start<O: Owners>(settings: Settings, owners: Arc<O>) -> Result<Node
         health,
         proposals,
         reads: Reads::default(),
+        departed,
         store: Mutex::new(Some(Store { snapshots, identity })),
         failed,
         stop: CancellationToken::new(),
@@ -215,6 +223,7 @@ pub async fn start<O: Owners>(settings: Settings, owners: Arc<O>) -> Result<Node
     tasks.forever(server::run(shared.clone(), listener));
     tasks.forever(propose::run(shared.clone(), proposed));
     tasks.forever(read::run(shared.clone()));
+    tasks.forever(succession::run(shared.clone(), departures));
     tasks.forever(upkeep::tick(shared.clone()));
     tasks.forever(upkeep::snapshot(shared.clone()));
     tasks.forever(health::run(shared.clone(), health_is));
@@ -378,7 +387,7 @@ impl<O: Owners> Node<O> {
 
     /// Everybody in the cluster.
     pub fn members(&self) -> Vec<Member> {
-        health::members(&self.0.raft.metrics().borrow_watched())
+        self.0.members()
     }
 
     /// Does `operation`, at the leader if need be.
@@ -401,7 +410,8 @@ impl<O: Owners> Node<O> {
 
     /// First half of stopping: not ready any more, and leadership handed over. Requests are still served.
     pub async fn retire(&self) {
-        if self.0.pulse.leave() && self.leader() == Some(self.id()) && self.members().len() > 1 {
+        let others = self.members().iter().any(|member| member.role == Role::Voter && member.id != self.id());
+        if self.0.pulse.leave() && others && self.leader() == Some(self.id()) {
             match self.0.transfer(None).await {
                 Ok(()) => tracing::info!(node = self.id(), "leadership handed over"),
                 Err(e) => tracing::warn!(node = self.id(), error = %e, "leadership not handed over"),

@@ -20,7 +20,7 @@ use crate::{
     wire,
 };
 use openraft::{
-    ChangeMembers,
+    ChangeMembers, Instant as _,
     async_runtime::watch::WatchReceiver,
     errors::{ClientWriteError, InitializeError, RaftError},
 };
@@ -212,16 +212,20 @@ impl<O: Owners> Shared<O> {
     /// Hands leadership to `to`, or to the voter that lacks least.
     pub async fn transfer(&self, to: Option<u64>) -> Result<()> {
         let me = self.settings.node_id;
-        let best = {
-            let metrics = self.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            let voters = members(&metrics).into_iter().filter(|member| member.role == Role::Voter && member.id != me);
-            voters.max_by_key(|member| member.matched).map(|member| member.id)
-        };
-        let to = to.or(best).ok_or_else(|| AdminError::refused("there is no other voter"))?;
-        if to == me {
+        if to == Some(me) {
             return Ok(());
         }
+        // A leader that was told to go stops leading: better not begin what cannot end well.
+        let found = async {
+            loop {
+                match self.heir(to) {
+                    Some(heir) => return heir,
+                    None => sleep(LOOK).await,
+                }
+            }
+        };
+        let found = timeout(self.settings.timing.election_max, found).await; // a new leader has heard nobody yet
+        let to = found.map_err(|_| AdminError::refused("no such voter was heard lately"))?;
         let mut leader = self.leader.clone();
         let handed_over = async {
             loop {
@@ -239,6 +243,20 @@ impl<O: Owners> Shared<O> {
             Some(now) if now == me => Err(AdminError::refused(format!("node {to} did not take over"))),
             _ => Ok(()),
         }
+    }
+
+    /// Another voter that was heard lately: `wanted`, or the one that lacks least.
+    fn heir(&self, wanted: Option<u64>) -> Option<u64> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let heard = |id: &u64| metrics.heartbeat.as_ref().and_then(|all| *all.get(id)?);
+        let lately = |id: &u64| heard(id).is_some_and(|at| at.elapsed() < self.settings.timing.election_max);
+        members(&metrics)
+            .into_iter()
+            .filter(|member| member.role == Role::Voter && member.id != self.settings.node_id)
+            .filter(|member| wanted.is_none_or(|wanted| member.id == wanted) && lately(&member.id))
+            .max_by_key(|member| member.matched)
+            .map(|member| member.id)
     }
 
     /// Waits until `condition` holds of the metrics.

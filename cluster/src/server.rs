@@ -32,7 +32,7 @@ use tokio_util::codec::FramedRead;
 const GREETING: Duration = Duration::from_secs(5);
 
 /// Requests of one connection that are worked on side by side.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// Answers of one connection that wait to be written.
 const OUTBOX: usize = 256;
@@ -100,7 +100,14 @@ async fn connection<O: Owners>(shared: Arc<Shared<O>>, stream: TcpStream) -> io:
     answers.give(id, &Answer::Welcome(me)).await?;
     requests.decoder_mut().raise(if hello.purpose == Purpose::Operator { MAX_OPERATION } else { MAX_FRAME });
     match hello.purpose {
-        Purpose::Control | Purpose::Append => side_by_side(shared, requests, answers).await,
+        Purpose::Control => {
+            let ended = side_by_side(shared.clone(), requests, answers).await;
+            if let Some(peer) = hello.from {
+                let _ = shared.departed.try_send(peer); // full: there is enough to look at
+            }
+            ended
+        }
+        Purpose::Append => side_by_side(shared, requests, answers).await,
         Purpose::Snapshot => snapshot(shared, requests, answers).await,
         Purpose::Operator => operator(shared, requests, answers).await,
     }

@@ -40,13 +40,17 @@ pub struct Settings {
 }
 
 /// How long things may take.
+///
+/// A silent leader is succeeded after `election_max` (its word has to run out) and then between `election_min` and
+/// `election_max` (somebody has to stand): with the defaults 0.9 to 1.2 s after its last heartbeat. One whose process ended
+/// is succeeded at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Between two heartbeats of the leader.
     pub heartbeat: Duration,
-    /// Shortest silence of a leader before a follower stands for election.
+    /// Shortest wait of a follower, after the leader's word has run out, before it stands for election.
     pub election_min: Duration,
-    /// Longest such silence; also how long a leader's word lasts.
+    /// Longest such wait; also how long the leader's word lasts.
     pub election_max: Duration,
     /// How long a proposal is retried.
     pub propose: Duration,
@@ -57,9 +61,9 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            heartbeat: Duration::from_millis(60),
-            election_min: Duration::from_millis(200),
-            election_max: Duration::from_millis(300),
+            heartbeat: Duration::from_millis(100),
+            election_min: Duration::from_millis(300),
+            election_max: Duration::from_millis(600),
             propose: Duration::from_secs(5),
             read: Duration::from_secs(3),
         }
@@ -108,7 +112,9 @@ pub enum Invalid {
     #[error("two cluster members share the address {0}")]
     SharedAddress(String),
     /// Followers would stand for election between two heartbeats.
-    #[error("the heartbeat must be at most a third of the shortest election timeout, and that below the longest")]
+    #[error(
+        "the heartbeat must be at most a third of the shortest election timeout, and that shorter than the longest"
+    )]
     Timing,
 }
 

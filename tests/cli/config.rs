@@ -78,9 +78,9 @@ fn nothing_said_is_one_node_on_loopback() {
     let MasterKeySource::KeyFile { path, .. } = &config.master_key else { panic!("{:?}", config.master_key) };
     assert_eq!(path, Path::new("./quorate-data.key"));
     assert_eq!(config.limits.max_inflight_proposals, 8192);
-    assert_eq!(config.raft.heartbeat, Duration::from_millis(60));
-    assert_eq!(config.raft.election_min, Duration::from_millis(200));
-    assert_eq!(config.raft.election_max, Duration::from_millis(300));
+    assert_eq!(config.raft.heartbeat, Duration::from_millis(100));
+    assert_eq!(config.raft.election_min, Duration::from_millis(300));
+    assert_eq!(config.raft.election_max, Duration::from_millis(600));
     assert_eq!(config.shutdown, Duration::from_secs(5));
     assert_eq!(config.log.format, LogFormat::Text);
     assert_eq!(config.http_workers, None);
@@ -103,7 +103,7 @@ fn flags_win_over_variables_over_file_over_defaults() {
         let config = case.load();
         (config.http.port(), config.raft.heartbeat.as_millis(), config.limits.json_bytes)
     };
-    assert_eq!(load(0), (8080, 60, 1 << 20));
+    assert_eq!(load(0), (8080, 100, 1 << 20));
     assert_eq!(load(1), (1001, 11, 4096));
     assert_eq!(load(2), (1002, 12, 4096));
     assert_eq!(load(3), (1003, 12, 4096));
@@ -114,7 +114,7 @@ fn all_mistakes_are_told_in_one_start() {
     let case = Case::new()
         .toml(
             "http = \"localhost\"\ncontext_path = \"am/\"\ncolour = \"red\"\nlog = 3\n\
-             [raft]\nheartbeat_ms = 400\nelection_timeout_max_ms = 200\nhartbeat_ms = 1\n[limits]\nform_bytes = -1\n",
+             [raft]\nheartbeat_ms = 400\nelection_timeout_max_ms = 300\nhartbeat_ms = 1\n[limits]\nform_bytes = -1\n",
         )
         .var("QUORATE_NODE_ID", "0")
         .var("QUORATE_BASE_URL", "https://a.example/am")

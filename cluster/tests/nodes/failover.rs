@@ -59,6 +59,42 @@ async fn proposals_survive_the_leaders_death() {
     cluster.assert_everywhere(others[0] * 1000, true).await;
 }
 
+/// Goal: a leader whose process ended is succeeded at once, long before its word would have run out.
+#[tokio::test]
+async fn a_dead_leader_is_succeeded_at_once() {
+    let mut cluster = Cluster::with(3, plaintext, |settings| {
+        settings.timing.election_min = Duration::from_secs(4);
+        settings.timing.election_max = Duration::from_secs(5);
+        settings.timing.propose = Duration::from_secs(8);
+    })
+    .await;
+    let leader = cluster.leader().await;
+    let follower = cluster.follower().await;
+    must_issue(cluster.node(follower), 1).await;
+    let begun = Instant::now();
+    cluster.kill(leader);
+    must_issue(cluster.node(follower), 2).await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    cluster.assert_everywhere(1, true).await;
+}
+
+/// Goal: a frozen leader is succeeded within a second and a half, because it says nothing.
+#[tokio::test]
+async fn a_frozen_leader_is_succeeded_in_time() {
+    let cluster = Cluster::of(3).await;
+    let leader = cluster.leader().await;
+    let follower = cluster.follower().await;
+    let frozen = cluster.freeze(leader);
+    let begun = Instant::now();
+    must_issue(cluster.node(follower), 1).await;
+    let took = begun.elapsed();
+    drop(frozen);
+    assert!(took > Duration::from_millis(300), "it was not deposed rashly: {took:?}");
+    assert!(took < Duration::from_secs(3), "{took:?}"); // 1.5 s on a machine that has time
+    cluster.until(leader, "back", |health| health.ready).await;
+    cluster.assert_everywhere(1, true).await;
+}
+
 /// Goal: all killed at once, and everything acknowledged is there (G1).
 #[tokio::test]
 async fn everything_is_there_after_all_were_killed() {

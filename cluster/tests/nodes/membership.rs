@@ -1,7 +1,7 @@
 //! Nodes come and go.
 
 use crate::harness::{Cluster, fill, must_issue, plaintext, small_log};
-use quorate_cluster::{AdminError, ClusterId, Operation, Role, Security, admin::Client};
+use quorate_cluster::{AdminError, ClusterId, Member, Operation, Role, Security, admin::Client};
 use std::time::Duration;
 
 /// Goal: a cluster grows and shrinks under an operator's hands, through any node, without losing anything.
@@ -111,4 +111,40 @@ fn a_cluster_id_depends_on_the_whole_list() {
     assert_ne!(of(&[(1, "a:1"), (2, "b:2")]), of(&[(1, "a:1"), (3, "b:2")]));
     assert_ne!(of(&[(1, "a:1"), (2, "b:2")]), of(&[(1, "a:1"), (2, "b:3")]));
     assert_eq!(of(&[(1, "a:1")]).to_string().len(), 32);
+}
+
+/// Goal: a node that comes back at another address is found there.
+#[tokio::test]
+async fn a_node_moves() {
+    let mut cluster = Cluster::of(3).await;
+    let mover = cluster.follower().await;
+    must_issue(cluster.node(mover), 1).await;
+    cluster.stop(mover).await;
+    let before = cluster.addr(mover);
+    let settings = cluster.newcomer(mover);
+    let now_at = settings.me.addr.clone();
+    assert_ne!(before, now_at);
+    cluster.start_with(settings).await.expect("starts");
+    let is_there = |member: &Member| member.id == mover && member.peer.addr == now_at;
+    cluster.until(mover, "found", |health| health.ready && health.members.iter().any(is_there)).await;
+    must_issue(cluster.node(mover), 2).await;
+    cluster.assert_everywhere(1, true).await;
+    cluster.assert_everywhere(2, true).await;
+}
+
+/// Goal: leadership is not handed to a node that is not there.
+#[tokio::test]
+async fn the_dead_inherit_nothing() {
+    let mut cluster = Cluster::of(3).await;
+    let leader = cluster.leader().await;
+    let dead = cluster.follower().await;
+    cluster.kill(dead);
+    tokio::time::sleep(cluster.settings(leader).timing.election_max).await; // its last sign of life grows old
+    let transferred = cluster.node(leader).admin(Operation::TransferLeader { to: Some(dead) }).await;
+    assert!(matches!(transferred, Err(AdminError::Refused(_))), "{transferred:?}");
+    must_issue(cluster.node(leader), 1).await;
+    assert_eq!(cluster.node(leader).admin(Operation::TransferLeader { to: None }).await.map(|_| ()), Ok(()));
+    let heir = cluster.leader().await;
+    assert!(heir != leader && heir != dead);
+    must_issue(cluster.node(heir), 2).await;
 }
