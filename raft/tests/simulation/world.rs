@@ -46,6 +46,10 @@ struct Slot {
     faults: Faults,
     clock: Clock,
     epoch: u64,
+    /// Its process is on its way up.
+    starting: bool,
+    /// The disk operation that is to fail.
+    fails_at: u64,
     /// Out of a thousand barriers, so many stall.
     stalls: Arc<AtomicU64>,
 }
@@ -101,7 +105,7 @@ impl World {
             let off = Arc::new(AtomicI64::new(dice.within(0..60_000) as i64 - 30_000));
             let clock = Clock { start, off };
             let (log, snap) = (MemoryDisk::new(&faults), MemoryDisk::new(&faults));
-            (id, Slot { log, snap, faults, clock, epoch: 0, stalls })
+            (id, Slot { log, snap, faults, clock, epoch: 0, starting: false, fails_at: u64::MAX, stalls })
         });
         Arc::new(Self {
             network,
@@ -164,24 +168,42 @@ impl World {
         let (disks, clock, life) = {
             let mut slots = self.slots();
             let Some(slot) = slots.get_mut(&id) else { return };
+            if slot.starting || self.network.node(id).is_some() {
+                return;
+            }
+            slot.starting = true;
             slot.epoch += 1;
             let disks = Disks { log: Arc::new(slot.log.clone()), snap: Arc::new(slot.snap.clone()) };
             (disks, slot.clock.clone(), Life { id, epoch: slot.epoch })
         };
-        match Node::start(life, disks, clock, self.config.clone(), &self.network, &self.oracle).await {
+        let started = Node::start(life, disks, clock, self.config.clone(), &self.network, &self.oracle).await;
+        let mut slots = self.slots();
+        let Some(slot) = slots.get_mut(&id) else { return };
+        slot.starting = false;
+        match started {
             Ok(node) => {
                 self.oracle.trace(|| format!("node {id} starts, applied {:?}", node.applied.borrow().index()));
                 self.network.join(node.clone());
+                drop(slots);
                 tokio::spawn(self.watch(node));
             }
-            Err(error) => self.oracle.violated(format!("node {id} cannot start: {error}")),
+            Err(_) if slot.faults.operations() > slot.fails_at => {
+                self.oracle.count("disks failed");
+                self.lose_power(slot);
+                drop(slots);
+                self.revive_later(id);
+            }
+            Err(error) => {
+                drop(slots);
+                self.oracle.violated(format!("node {id} cannot start: {error}"));
+            }
         }
     }
 
     /// A node whose disk fails is a node that dies, and is started again by whoever looks after it.
     async fn watch(self: Arc<Self>, node: Arc<Node>) {
         let mut fatal = node.fatal.clone();
-        let failed = matches!(fatal.wait_for(Option::is_some).await, Ok(_));
+        let failed = fatal.wait_for(Option::is_some).await.is_ok();
         if failed && self.network.lives(node.life) {
             self.oracle.count("disks failed");
             self.oracle.trace(|| format!("the disk of node {} failed", node.life.id));
@@ -191,27 +213,30 @@ impl World {
         }
     }
 
-    /// Ends a node's life between two instants. What no barrier covered is lost, but for some first part of it.
+    /// Ends a node's life between two instants.
     fn crash(&self, id: u64) {
         let Some(node) = self.network.leave(id) else { return };
-        let mut slots = self.slots();
-        let Some(slot) = slots.get_mut(&id) else { return };
-        slot.faults = faults(self.roll(Dice::fork), &slot.stalls);
-        let keep = |disk: &MemoryDisk| self.roll(|dice| dice.within(0..disk.unsynced() as u64 + 1)) as usize;
-        let (log, snap) = (keep(&slot.log), keep(&slot.snap));
-        slot.log = slot.log.crash(log, &slot.faults);
-        slot.snap = slot.snap.crash(snap, &slot.faults);
-        drop(slots);
+        if let Some(slot) = self.slots().get_mut(&id) {
+            self.lose_power(slot);
+        }
         self.oracle.count("crashes");
         self.oracle.trace(|| format!("node {id} dies"));
         // Nobody hears it any more, and its disks are gone; this only tidies up.
         tokio::spawn(async move { drop(node.raft.shutdown().await) });
     }
 
+    /// What no barrier covered is lost, but for some first part of it.
+    fn lose_power(&self, slot: &mut Slot) {
+        slot.faults = faults(self.roll(Dice::fork), &slot.stalls);
+        slot.fails_at = u64::MAX;
+        let keep = |disk: &MemoryDisk| self.roll(|dice| dice.within(0..disk.unsynced() as u64 + 1)) as usize;
+        let (log, snap) = (keep(&slot.log), keep(&slot.snap));
+        slot.log = slot.log.crash(log, &slot.faults);
+        slot.snap = slot.snap.crash(snap, &slot.faults);
+    }
+
     fn revive(self: &Arc<Self>, id: u64) {
-        if self.network.node(id).is_none() {
-            tokio::spawn(self.clone().start(id));
-        }
+        tokio::spawn(self.clone().start(id));
     }
 
     fn revive_later(self: &Arc<Self>, id: u64) {
@@ -271,11 +296,11 @@ impl World {
                 self.network.set_weather(weather);
             }
             11 => {
-                if let Some(slot) = self.slots().get(&victim) {
-                    let soon = slot.faults.operations() + self.roll(|dice| dice.within(0..40));
+                if let Some(slot) = self.slots().get_mut(&victim) {
+                    slot.fails_at = slot.faults.operations() + self.roll(|dice| dice.within(0..40));
                     let full = self.roll(|dice| dice.per_mille(500));
                     let kind = if full { io::ErrorKind::StorageFull } else { io::ErrorKind::Other };
-                    slot.faults.fail_at(soon, kind);
+                    slot.faults.fail_at(slot.fails_at, kind);
                 }
             }
             12 => {
@@ -312,8 +337,9 @@ impl World {
         self.oracle.trace(|| "peace".into());
         self.network.heal();
         self.network.set_weather(Weather::default());
-        self.slots().values().for_each(|slot| {
+        self.slots().values_mut().for_each(|slot| {
             slot.stalls.store(0, Ordering::Relaxed);
+            slot.fails_at = u64::MAX;
             slot.faults.fail_at(u64::MAX, io::ErrorKind::Other);
         });
         IDS.into_iter().for_each(|id| self.revive(id));
