@@ -2,8 +2,8 @@
 //!
 //! *Live* means that a restart would not help: the raft core runs and the store has not failed. *Ready* means that a
 //! request sent here now has a good chance: this node is caught up, and heard from a leader, or as leader from a quorum,
-//! within [`fresh`](Pulse::fresh). A node that was frozen is not ready when it wakes, because the moment it heard from the
-//! leader is compared with the clock when somebody asks, not remembered as a verdict.
+//! within the time that a leader's word lasts. A node that was frozen is not ready when it wakes, because the moment it
+//! heard from the leader is compared with the clock when somebody asks, not remembered as a verdict.
 
 use crate::{Shared, types::Metrics};
 use openraft::{Instant as _, ServerState, async_runtime::watch::WatchReceiver};

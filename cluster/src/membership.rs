@@ -22,7 +22,7 @@ use crate::{
 use openraft::{
     ChangeMembers, Instant as _,
     async_runtime::watch::WatchReceiver,
-    errors::{ClientWriteError, InitializeError, RaftError},
+    errors::{ChangeMembershipError, ClientWriteError, InitializeError, RaftError},
 };
 use quorate_raft::{Owners, store::Peer};
 use std::{
@@ -194,31 +194,35 @@ impl<O: Owners> Shared<O> {
         Ok(Answer::Done)
     }
 
+    /// Writes a change of the membership, after the one that is being made, if any.
     async fn change(&self, change: ChangeMembers<u64, Peer>) -> Result<()> {
-        match self.raft.change_membership(change, false).await {
-            Ok(_) => Ok(()),
-            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
-                Err(AdminError::NotLeader(forward.leader_id))
-            }
-            Err(RaftError::APIError(
-                e @ (ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)),
-            )) => Err(AdminError::refused(e.to_string())),
-            Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) | RaftError::Fatal(_)) => {
-                Err(AdminError::Unknown)
+        loop {
+            let error = match self.raft.change_membership(change.clone(), false).await {
+                Ok(_) => return Ok(()),
+                Err(RaftError::APIError(error)) => error,
+                Err(RaftError::Fatal(_)) => return Err(AdminError::Unknown),
+            };
+            match error {
+                ClientWriteError::ForwardToLeader(forward) => return Err(AdminError::NotLeader(forward.leader_id)),
+                ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_)) => sleep(LOOK).await,
+                ClientWriteError::ChangeMembershipError(why) => return Err(AdminError::refused(why.to_string())),
+                ClientWriteError::PreconditionFailed(_) | ClientWriteError::LogEntryDiscarded(_) => {
+                    return Err(AdminError::Unknown);
+                }
             }
         }
     }
 
-    /// Hands leadership to `to`, or to the voter that lacks least.
-    pub async fn transfer(&self, to: Option<u64>) -> Result<()> {
+    /// Hands leadership to `wanted`, or to the voter that lacks least.
+    pub async fn transfer(&self, wanted: Option<u64>) -> Result<()> {
         let me = self.settings.node_id;
-        if to == Some(me) {
+        if wanted == Some(me) {
             return Ok(());
         }
         // A leader that was told to go stops leading: better not begin what cannot end well.
         let found = async {
             loop {
-                match self.heir(to) {
+                match self.heir(wanted) {
                     Some(heir) => return heir,
                     None => sleep(LOOK).await,
                 }
@@ -241,6 +245,7 @@ impl<O: Owners> Shared<O> {
         let _ = timeout(TRANSFER, handed_over).await;
         match *self.leader.borrow() {
             Some(now) if now == me => Err(AdminError::refused(format!("node {to} did not take over"))),
+            now if wanted.is_some() && now != wanted => Err(AdminError::Unknown), // somebody else did, or will
             _ => Ok(()),
         }
     }

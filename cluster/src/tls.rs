@@ -2,9 +2,9 @@
 //!
 //! | rule                                                                   | kept by             |
 //! |------------------------------------------------------------------------|---------------------|
-//! | both ends present a certificate of the cluster's CA                     | [`Transport::open`] |
-//! | TLS 1.3 only, one crypto provider, named explicitly                     | [`Transport::open`] |
-//! | plaintext exists only between loopback addresses, listening and dialing | [`Transport::listen`], [`Transport::dial`] |
+//! | both ends present a certificate of the cluster's CA                     | `Transport::open` |
+//! | TLS 1.3 only, one crypto provider, named explicitly                     | `Transport::open` |
+//! | plaintext exists only between loopback addresses, listening and dialing | `Transport::listen`, `Transport::dial` |
 //!
 //! **A certificate proves membership, not identity.** The CA signs for cluster members and operators and for nobody else,
 //! and every member can read and write everything anyway; so a node id stated in a `Hello` is believed from anyone who

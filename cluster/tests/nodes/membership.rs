@@ -81,6 +81,21 @@ async fn leadership_is_transferred() {
     must_issue(cluster.node(1), 1).await;
 }
 
+/// Goal: operators who come at the same time are served one after the other.
+#[tokio::test]
+async fn changes_wait_for_each_other() {
+    let mut cluster = Cluster::of(1).await;
+    let mut operations = Vec::new();
+    for id in 2..6 {
+        let peer = cluster.newcomer(id).me;
+        operations.push(cluster.on(1, move |node| async move { node.admin(Operation::Add { id, peer }).await }));
+    }
+    for operation in operations {
+        assert_eq!(operation.await.expect("no panic").map(|_| ()), Ok(()));
+    }
+    assert_eq!(cluster.node(1).members().len(), 5);
+}
+
 /// Goal: the last voter stays.
 #[tokio::test]
 async fn the_last_voter_cannot_be_removed() {
@@ -139,7 +154,7 @@ async fn the_dead_inherit_nothing() {
     let leader = cluster.leader().await;
     let dead = cluster.follower().await;
     cluster.kill(dead);
-    tokio::time::sleep(cluster.settings(leader).timing.election_max).await; // its last sign of life grows old
+    tokio::time::sleep(cluster.settings(leader).timing.election_max * 3).await; // its last sign of life grows old
     let transferred = cluster.node(leader).admin(Operation::TransferLeader { to: Some(dead) }).await;
     assert!(matches!(transferred, Err(AdminError::Refused(_))), "{transferred:?}");
     must_issue(cluster.node(leader), 1).await;
