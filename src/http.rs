@@ -194,7 +194,8 @@ pub fn app(
                 .service(web::scope("/json").configure(json)),
         )
         .route("/livez", web::get().to(live))
-        .route("/readyz", web::get().to(ready));
+        .route("/readyz", web::get().to(ready))
+        .configure(oauth2::configure_root);
     match metrics {
         Some(metrics) => app.app_data(web::Data::new(metrics)).route("/metrics", web::get().to(metrics_page)),
         None => app,

@@ -207,7 +207,7 @@ fn listen(
     metrics: &Metrics,
 ) -> Result<Vec<ServerHandle>, ServeError> {
     let workers = config.http_workers.map_or_else(|| if cores() >= 8 { cores() - 3 } else { cores() }, usize::from);
-    let shared = (desk.clone(), status.clone(), metrics.clone(), config.management.is_none(), config.limits.clone());
+    let shared = (desk.clone(), status.clone(), metrics.clone(), config.management.is_none(), config.limits);
     let server = HttpServer::new(move || {
         let (desk, status, metrics, with_metrics, limits) = &shared;
         http::app(desk.clone(), status.clone(), with_metrics.then(|| metrics.clone()))
