@@ -145,6 +145,7 @@ impl Actors {
         if !policy.is_empty() {
             ask(&self.policy_sets, policy_sets::Changed(policy)).await;
         }
+        self.views.documents_changed();
         outcomes
     }
 }
@@ -205,6 +206,7 @@ impl Owners for Actors {
         let policy: Vec<DocumentChange> = documents.iter().filter(|(key, _)| policy_sets::concerns(key)).collect();
         ask(&self.documents, Install(documents)).await;
         ask(&self.policy_sets, Install(policy)).await;
+        self.views.documents_changed();
         if let Some(now) = now {
             self.views.reach(now);
         }

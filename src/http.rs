@@ -3,7 +3,8 @@
 use crate::{
     bootstrap,
     desk::Desk,
-    oauth2, rest,
+    oauth2,
+    rest::{self, Csrf, Scope, authenticate, authorization, sessions},
     telemetry::{self, Metrics, label},
 };
 use actix_web::{
@@ -49,7 +50,7 @@ impl Status {
         let reason = if self.stopping.load(Ordering::Acquire) {
             Some("stopping")
         } else if !health.ready {
-            Some(health.reason.unwrap_or("not ready"))
+            Some(health.reason.map_or("not ready", quorate_cluster::Reason::label))
         } else if !bootstrap::is_done(&self.desk) {
             Some("the cluster is being set up")
         } else {
@@ -68,7 +69,11 @@ async fn live(status: web::Data<Status>) -> HttpResponse {
 
 async fn ready(status: web::Data<Status>) -> HttpResponse {
     let (reason, health) = status.readiness();
-    let members: Vec<_> = health.members.iter().map(|member| json!({ "id": member.id, "role": format!("{:?}", member.role).to_lowercase() })).collect();
+    let members: Vec<_> = health
+        .members
+        .iter()
+        .map(|member| json!({ "id": member.id, "role": format!("{:?}", member.role).to_lowercase() }))
+        .collect();
     let body = json!({
         "ready": reason.is_none(),
         "reason": reason,
@@ -103,6 +108,17 @@ async fn metrics_page(metrics: web::Data<Metrics>, status: web::Data<Status>) ->
         gauge!(telemetry::LIVE_RECORDS, label::OWNER => owner).set(live as f64);
     }
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.render())
+}
+
+/// Everything below `/json`.
+fn json(cfg: &mut web::ServiceConfig) {
+    let routes = rest::routes()
+        .resource(Scope::Realm, "resourcetypes", authorization::ResourceTypes)
+        .resource(Scope::Realm, "applications", authorization::PolicySets)
+        .resource(Scope::Realm, "policies", authorization::Policies)
+        .resource(Scope::Realm, "sessions", sessions::Sessions)
+        .plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
+    rest::mount(routes, cfg);
 }
 
 /// Health and metrics, at their short names.
@@ -152,16 +168,22 @@ async fn measure(
 
 /// The application of one worker.
 pub fn app(
-    desk: &Desk,
-    status: &Status,
-    metrics: Option<&Metrics>,
+    desk: Desk,
+    status: Status,
+    metrics: Option<Metrics>,
 ) -> App<
-    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>,
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
 > {
     let context = desk.front().context_path.clone();
     let app = App::new()
-        .app_data(web::Data::new(desk.clone()))
-        .app_data(web::Data::new(status.clone()))
+        .app_data(web::Data::new(desk))
+        .app_data(web::Data::new(status))
         .app_data(web::Data::new(context.clone()))
         .wrap(from_fn(measure))
         .service(
@@ -169,12 +191,13 @@ pub fn app(
                 .route("/json/health/live", web::get().to(live))
                 .route("/json/health/ready", web::get().to(ready))
                 .service(web::scope("/oauth2").configure(oauth2::configure))
-                .service(web::scope("/json").configure(rest::configure)),
+                .service(web::scope("/json").configure(json)),
         )
         .route("/livez", web::get().to(live))
-        .route("/readyz", web::get().to(ready));
+        .route("/readyz", web::get().to(ready))
+        .configure(oauth2::configure_root);
     match metrics {
-        Some(metrics) => app.app_data(web::Data::new(metrics.clone())).route("/metrics", web::get().to(metrics_page)),
+        Some(metrics) => app.app_data(web::Data::new(metrics)).route("/metrics", web::get().to(metrics_page)),
         None => app,
     }
 }

@@ -92,7 +92,7 @@ pub struct SigningKey {
 }
 
 enum Material {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Rsa(Box<RsaKeyPair>, ParsedPublicKey),
     Ec(EcdsaKeyPair, ParsedPublicKey),
 }
@@ -166,7 +166,7 @@ impl KeyRing {
     fn load_one(&self, StoredKey { alg, kid, sealed }: StoredKey) -> Result<SigningKey, KeyError> {
         let secret = self.open(&kid, &sealed)?;
         let key = match alg {
-            Algorithm::HS256 => Material::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &secret)),
+            Algorithm::HS256 => Material::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &secret))),
             Algorithm::RS256 => {
                 let pair = RsaKeyPair::from_pkcs8(&secret).map_err(|_| KeyError::Crypto)?;
                 let public = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref())
@@ -213,11 +213,12 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`KeyError::Crypto`].
-    pub fn sign(&self, claims: &Value) -> Result<String, KeyError> {
+    pub fn sign(&self, claims: &(impl Serialize + ?Sized)) -> Result<String, KeyError> {
+        let claims = serde_json::to_vec(claims).map_err(|_| KeyError::Crypto)?;
         let header = json!({ "typ": "JWT", "kid": self.kid, "alg": self.algorithm.name() });
         let mut jws = URL_SAFE_NO_PAD.encode(header.to_string());
         jws.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut jws);
+        URL_SAFE_NO_PAD.encode_string(claims, &mut jws);
         let signature = self.signature(jws.as_bytes())?;
         jws.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut jws);

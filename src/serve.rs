@@ -19,7 +19,7 @@ use crate::{
 use actix::Arbiter;
 use actix_web::{App, HttpServer, dev::ServerHandle, web};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use quorate_cluster::{Node, Security, admin};
+use quorate_cluster::{Node, Security};
 use quorate_raft::store::Peer;
 use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
 use std::{
@@ -162,17 +162,20 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
 
 fn settings(config: &Config, actors: &Arc<Actors>) -> quorate_cluster::Settings {
     let (security, listen) = match &config.peers.security {
-        PeerSecurity::MutualTls(tls) => (
-            Security::Mtls { ca: tls.ca.clone(), cert: tls.cert.clone(), key: tls.key.clone() },
-            config.peers.listen,
-        ),
-        PeerSecurity::PlaintextOnLoopback | PeerSecurity::Closed => (Security::PlaintextLoopback, config.peers.listen),
+        PeerSecurity::MutualTls(tls) => {
+            (Security::Mtls { ca: tls.ca.clone(), cert: tls.cert.clone(), key: tls.key.clone() }, config.peers.listen)
+        }
+        PeerSecurity::PlaintextOnLoopback => (Security::PlaintextLoopback, config.peers.listen),
+        PeerSecurity::Closed => (Security::Closed, config.peers.listen),
     };
     let http = config.base_url();
     let found = match &config.peers.bootstrap {
-        Bootstrap::Found(members) => {
-            Some(members.iter().map(|member| (member.id, member.address.to_string())).collect::<std::collections::BTreeMap<_, _>>())
-        }
+        Bootstrap::Found(members) => Some(
+            members
+                .iter()
+                .map(|member| (member.id, member.address.to_string()))
+                .collect::<std::collections::BTreeMap<_, _>>(),
+        ),
         Bootstrap::Join => None,
     };
     let own = found.as_ref().and_then(|members| members.get(&config.node_id).cloned());
@@ -197,12 +200,17 @@ fn settings(config: &Config, actors: &Arc<Actors>) -> quorate_cluster::Settings 
 }
 
 /// Binds the ports and starts to answer on them.
-fn listen(config: &Config, desk: &Desk, status: &http::Status, metrics: &Metrics) -> Result<Vec<ServerHandle>, ServeError> {
+fn listen(
+    config: &Config,
+    desk: &Desk,
+    status: &http::Status,
+    metrics: &Metrics,
+) -> Result<Vec<ServerHandle>, ServeError> {
     let workers = config.http_workers.map_or_else(|| if cores() >= 8 { cores() - 3 } else { cores() }, usize::from);
-    let shared = (desk.clone(), status.clone(), metrics.clone(), config.management.is_none(), config.limits.clone());
+    let shared = (desk.clone(), status.clone(), metrics.clone(), config.management.is_none(), config.limits);
     let server = HttpServer::new(move || {
         let (desk, status, metrics, with_metrics, limits) = &shared;
-        http::app(desk, status, with_metrics.then_some(metrics))
+        http::app(desk.clone(), status.clone(), with_metrics.then(|| metrics.clone()))
             .app_data(web::PayloadConfig::new(limits.form_bytes.max(limits.json_bytes)))
     })
     .workers(workers)
@@ -298,15 +306,16 @@ async fn stop_signal() -> io::Result<()> {
 }
 
 /// Not ready, leadership handed over, requests in flight answered, then the end (architecture.md §4).
-async fn stop_gracefully(config: &Config, raft: &Handle, node: &Node<Actors>, status: &http::Status, servers: &[ServerHandle]) {
+async fn stop_gracefully(
+    config: &Config,
+    raft: &Handle,
+    node: &Node<Actors>,
+    status: &http::Status,
+    servers: &[ServerHandle],
+) {
     let whole = async {
         status.stop();
-        if node.leader() == Some(config.node_id) {
-            let handed = timeout(Duration::from_secs(1), node.admin(admin::Operation::TransferLeader { to: None })).await;
-            if !matches!(handed, Ok(Ok(_))) {
-                tracing::info!("leadership was not handed over; the others will elect");
-            }
-        }
+        node.retire().await;
         for server in servers {
             server.stop(true).await;
         }

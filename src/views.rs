@@ -90,6 +90,7 @@ pub struct Views {
     /// Compiled policy sets, by realm and name.
     pub policy_sets: HashMap<(RealmPath, Arc<str>), Arc<PolicySetIndex>>,
     log_time: AtomicU64,
+    documents_epoch: AtomicU64,
 }
 
 impl Views {
@@ -101,6 +102,19 @@ impl Views {
     /// Publishes log time; called after the changes of that time.
     pub(crate) fn reach(&self, at: Stamp) {
         self.log_time.fetch_max(at.0, Ordering::AcqRel);
+    }
+
+    /// Moves on with every change of documents or compiled policy sets, once all of the change is published.
+    ///
+    /// Whoever reads documents, then has a proposal decided (or passes a barrier), and finds the epoch unmoved, has read
+    /// what was true at that decision (ADR 8).
+    pub fn documents_epoch(&self) -> u64 {
+        self.documents_epoch.load(Ordering::Acquire)
+    }
+
+    /// See [`documents_epoch`](Self::documents_epoch).
+    pub(crate) fn documents_changed(&self) {
+        self.documents_epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The access token under `hash`, unless log time has passed its end.

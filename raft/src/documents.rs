@@ -65,7 +65,7 @@ pub struct Document {
     pub body: Arc<[u8]>,
     /// Where in the log it was last written: its `_rev`.
     pub revision: Seq,
-    /// Where in the log it was created, or last written with [`Write::fence`]. Whatever was issued in its name under
+    /// Where in the log it was created, or last written with `fence`. Whatever was issued in its name under
     /// another fence is dead, for good (G3): it does not come back when a client is enabled or created again.
     pub fence: Seq,
     /// Documents that must exist while this one does.

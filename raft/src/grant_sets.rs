@@ -290,8 +290,8 @@ enum Mortal {
 pub struct GrantSets {
     now: Stamp,
     access: Buckets<Arc<AccessToken>>,
-    /// Tokens that were revoked, as long as an attempt to issue them may still be under way.
-    ended: Buckets<Arc<AccessToken>>,
+    /// Tokens that were revoked, as long as an attempt to issue them may still be under way: until then.
+    ended: Buckets<(Arc<AccessToken>, Stamp)>,
     codes: Buckets<Arc<StoredCode>>,
     /// Revoked families, for client-based tokens that nobody can delete.
     revoked: BTreeMap<GrantId, Stamp>,
@@ -330,7 +330,7 @@ impl GrantSets {
                     }
                 }
                 Mortal::Ended(hash) => {
-                    if let Some(token) = self.ended.remove(&hash) {
+                    if let Some((token, _)) = self.ended.remove(&hash) {
                         self.release(&token.template);
                     }
                 }
@@ -349,7 +349,7 @@ impl GrantSets {
     fn issue_access(&mut self, issue: IssueAccess, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
         // A handle is 160 random bits: the same hash again is the same attempt again.
         let hash = &issue.access.hash;
-        if let Some(stored) = self.access.get(hash).or_else(|| self.ended.get(hash)) {
+        if let Some(stored) = self.access.get(hash).or_else(|| self.ended_token(hash)) {
             return Ok(Outcome::Issued { issued: stored.issued, expires: stored.expires });
         }
         self.make_room()?;
@@ -404,7 +404,7 @@ impl GrantSets {
         }
         // Unreachable with honest dice; a purchase that was ended must not come back by way of a code that did (G3).
         let bought = &redeem.purchase.hash();
-        if self.access.get(bought).or_else(|| self.ended.get(bought)).is_some() {
+        if self.access.get(bought).or_else(|| self.ended_token(bought)).is_some() {
             return Err(Refusal::Replayed);
         }
         self.make_room()?;
@@ -427,7 +427,7 @@ impl GrantSets {
     /// token among the ended ones and gets its first answer.
     fn revoke_access(&mut self, revoke: &RevokeAccess, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
         let live = self.access.get(&revoke.hash);
-        let stored = live.or_else(|| self.ended.get(&revoke.hash)).ok_or(Refusal::UnknownToken)?;
+        let stored = live.or_else(|| self.ended_token(&revoke.hash)).ok_or(Refusal::UnknownToken)?;
         if stored.template.client != revoke.client || stored.template.realm != revoke.realm {
             return Err(Refusal::OtherClient);
         }
@@ -475,13 +475,19 @@ impl GrantSets {
         outcome
     }
 
+    fn ended_token(&self, hash: &TokenHash) -> Option<&Arc<AccessToken>> {
+        self.ended.get(hash).map(|(token, _)| token)
+    }
+
     /// Takes a token out before its time. It is remembered until nobody can still be trying to issue it: a copy of the
-    /// proposal that was delayed on its way must not bring the token back (G3).
+    /// proposal that was delayed on its way must not bring the token back (G3). Not for longer, however long the token
+    /// would have lived: what is held is a function of the live (G8).
     fn end_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) {
         if let Some(token) = self.remove_access(hash, changed) {
             self.deaths.remove(&(token.expires, Mortal::Access(*hash)));
-            self.deaths.insert((forgotten(&token), Mortal::Ended(*hash)));
-            self.ended.insert(*hash, token);
+            let forget = self.now + Span(RETRY_MARGIN_MS);
+            self.deaths.insert((forget, Mortal::Ended(*hash)));
+            self.ended.insert(*hash, (token, forget));
         }
     }
 
@@ -537,7 +543,7 @@ impl GrantSets {
     }
 
     /// Revoked tokens that are remembered, so that no late issue brings them back, in the order of their hashes.
-    pub fn ended(&self) -> &Buckets<Arc<AccessToken>> {
+    pub fn ended(&self) -> &Buckets<(Arc<AccessToken>, Stamp)> {
         &self.ended
     }
 
@@ -567,7 +573,7 @@ impl GrantSets {
     pub(crate) fn restore(
         now: Stamp,
         access: impl IntoIterator<Item = (TokenHash, AccessToken)>,
-        ended: impl IntoIterator<Item = (TokenHash, AccessToken)>,
+        ended: impl IntoIterator<Item = (TokenHash, AccessToken, Stamp)>,
         codes: impl IntoIterator<Item = (TokenHash, StoredCode)>,
         revoked: impl IntoIterator<Item = (GrantId, Stamp)>,
     ) -> Self {
@@ -585,10 +591,10 @@ impl GrantSets {
             let template = restored.intern(token.template.clone());
             restored.access.insert(hash, Arc::new(AccessToken { template, ..token }));
         }
-        for (hash, token) in ended {
-            deaths.push((forgotten(&token), Mortal::Ended(hash)));
+        for (hash, token, forget) in ended {
+            deaths.push((forget, Mortal::Ended(hash)));
             let template = restored.intern(token.template.clone());
-            restored.ended.insert(hash, Arc::new(AccessToken { template, ..token }));
+            restored.ended.insert(hash, (Arc::new(AccessToken { template, ..token }), forget));
         }
         for (grant, until) in revoked {
             deaths.push((until, Mortal::Grant(grant)));
@@ -603,11 +609,6 @@ impl GrantSets {
         restored.deaths = deaths.into_iter().collect();
         restored
     }
-}
-
-/// When a revoked token is no longer remembered.
-fn forgotten(token: &AccessToken) -> Stamp {
-    token.expires + Span(RETRY_MARGIN_MS)
 }
 
 /// The checks that spend a code when they fail, in the RFCs' order.

@@ -27,9 +27,9 @@ pub const MAX_CODE_SECS: u64 = 600;
 /// How long an expired code is still known, so that whoever comes late hears why (milliseconds).
 pub const CODE_MARGIN_MS: u64 = 60_000;
 
-/// How long, beyond its natural end, something that was ended early is remembered (milliseconds): longer than a copy of
-/// the proposal that made it can be on its way.
-pub const RETRY_MARGIN_MS: u64 = 600_000;
+/// How long something that was ended early is remembered (milliseconds): longer than a copy of the proposal that made it
+/// can be on its way. Proposals give up after seconds.
+pub const RETRY_MARGIN_MS: u64 = 60_000;
 
 const _: () = assert!(MAX_BATCH <= 1 << 16, "a Seq has 16 bits for the position inside an entry");
 const _: () = assert!(SHARDS.is_power_of_two());

@@ -94,7 +94,7 @@ pub struct Sessions {
     now: Stamp,
     live: Buckets<Arc<Session>>,
     /// Sessions that were destroyed, as long as an attempt to create them may still be under way.
-    ended: Buckets<Arc<Session>>,
+    ended: Buckets<(Arc<Session>, Stamp)>,
     /// Derived from both.
     deaths: BTreeSet<(Stamp, TokenHash)>,
 }
@@ -128,7 +128,9 @@ impl Sessions {
 
     fn create(&mut self, create: CreateSession, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
         // A handle is random: the same hash again is the same attempt again.
-        if let Some(stored) = self.live.get(&create.hash).or_else(|| self.ended.get(&create.hash)) {
+        if let Some(stored) =
+            self.live.get(&create.hash).or_else(|| self.ended.get(&create.hash).map(|(session, _)| session))
+        {
             return Ok(Outcome::Issued { issued: stored.created, expires: stored.expires() });
         }
         if self.live.len() + self.ended.len() >= MAX_SESSIONS {
@@ -156,8 +158,9 @@ impl Sessions {
         }
         let session = self.live.remove(hash).ok_or(Refusal::UnknownSession)?;
         self.deaths.remove(&(session.expires(), *hash));
-        self.deaths.insert((forgotten(&session), *hash));
-        self.ended.insert(*hash, session);
+        let forget = self.now + Span(RETRY_MARGIN_MS);
+        self.deaths.insert((forget, *hash));
+        self.ended.insert(*hash, (session, forget));
         changed.push((*hash, None));
         Ok(Outcome::Done)
     }
@@ -187,7 +190,7 @@ impl Sessions {
     }
 
     /// Destroyed sessions that are remembered, so that no late creation brings them back, in the order of their hashes.
-    pub fn ended(&self) -> &Buckets<Arc<Session>> {
+    pub fn ended(&self) -> &Buckets<(Arc<Session>, Stamp)> {
         &self.ended
     }
 
@@ -200,7 +203,7 @@ impl Sessions {
     pub(crate) fn restore(
         now: Stamp,
         live: impl IntoIterator<Item = (TokenHash, Session)>,
-        ended: impl IntoIterator<Item = (TokenHash, Session)>,
+        ended: impl IntoIterator<Item = (TokenHash, Session, Stamp)>,
     ) -> Self {
         let mut restored = Self { now, ..Self::default() };
         let mut deaths = Vec::new();
@@ -208,16 +211,11 @@ impl Sessions {
             deaths.push((session.expires(), hash));
             restored.live.insert(hash, Arc::new(session));
         }
-        for (hash, session) in ended {
-            deaths.push((forgotten(&session), hash));
-            restored.ended.insert(hash, Arc::new(session));
+        for (hash, session, forget) in ended {
+            deaths.push((forget, hash));
+            restored.ended.insert(hash, (Arc::new(session), forget));
         }
         restored.deaths = deaths.into_iter().collect();
         restored
     }
-}
-
-/// When a destroyed session is no longer remembered.
-fn forgotten(session: &Session) -> Stamp {
-    session.expires() + Span(RETRY_MARGIN_MS)
 }

@@ -153,10 +153,10 @@ enum Content {
     Answers(Vec<(ProposalId, Outcome)>),
     /// Log time of the whole state; an owner that heard nothing for a while is behind it.
     Clock(Stamp),
-    /// Revoked tokens of a shard that are remembered.
-    Ended(u8, Vec<(TokenHash, StoredAccess)>),
-    /// Destroyed sessions that are remembered.
-    EndedSessions(Vec<(TokenHash, Session)>),
+    /// Revoked tokens of a shard that are remembered, and until when.
+    Ended(u8, Vec<(TokenHash, StoredAccess, Stamp)>),
+    /// Destroyed sessions that are remembered, and until when.
+    EndedSessions(Vec<(TokenHash, Session, Stamp)>),
 }
 
 /// An access token beside its template's number.
@@ -203,7 +203,8 @@ impl Frozen {
             out(Part(codec::encode(&Content::Shard(number, shard.now(), revoked))?))?;
             // Numbers by first use in the order of the hashes: the same on every replica.
             let mut numbers: BTreeMap<&Template, u32> = BTreeMap::new();
-            for (_, token) in shard.access().iter().chain(shard.ended().iter()) {
+            let ended = shard.ended().iter().map(|(_, (token, _))| token);
+            for token in shard.access().iter().map(|(_, token)| token).chain(ended) {
                 let next = numbers.len() as u32;
                 numbers.entry(&token.template).or_insert(next);
             }
@@ -222,7 +223,11 @@ impl Frozen {
                 Some((*hash, stored))
             };
             pack(shard.access().iter().filter_map(stored), 96, |group| Content::Access(number, group), out)?;
-            pack(shard.ended().iter().filter_map(stored), 96, |group| Content::Ended(number, group), out)?;
+            let ended = shard.ended().iter().filter_map(|(hash, (token, forget))| {
+                let (hash, token) = stored((hash, token))?;
+                Some((hash, token, *forget))
+            });
+            pack(ended, 104, |group| Content::Ended(number, group), out)?;
             let codes = shard.codes().iter().map(|(hash, code)| (*hash, (**code).clone()));
             pack(codes, 512, |group| Content::Codes(number, group), out)?;
         }
@@ -232,7 +237,8 @@ impl Frozen {
         let sessions = self.sessions.live().iter().map(|(hash, session)| (*hash, (**session).clone()));
         out(Part(codec::encode(&Content::Sessions(self.sessions.now(), Vec::new()))?))?;
         pack(sessions, 512, |group| Content::Sessions(self.sessions.now(), group), out)?;
-        let ended = self.sessions.ended().iter().map(|(hash, session)| (*hash, (**session).clone()));
+        let ended = self.sessions.ended().iter();
+        let ended = ended.map(|(hash, (session, forget))| (*hash, (**session).clone(), *forget));
         pack(ended, 512, Content::EndedSessions, out)?;
         let documents = self.documents.iter().filter_map(|(key, document)| Some((key, (*document?).clone())));
         pack(documents, 1024, Content::Documents, out)?;
@@ -247,7 +253,7 @@ pub struct StateBuilder {
     shards: BTreeMap<u8, ShardParts>,
     blacklist: (Stamp, Vec<(TokenHash, Stamp)>),
     sessions: (Stamp, Vec<(TokenHash, Session)>),
-    ended_sessions: Vec<(TokenHash, Session)>,
+    ended_sessions: Vec<(TokenHash, Session, Stamp)>,
     documents: Vec<(DocumentKey, Document)>,
     answers: Vec<(ProposalId, Outcome)>,
 }
@@ -258,7 +264,7 @@ struct ShardParts {
     revoked: Vec<(GrantId, Stamp)>,
     templates: BTreeMap<u32, Arc<Template>>,
     access: Vec<(TokenHash, AccessToken)>,
-    ended: Vec<(TokenHash, AccessToken)>,
+    ended: Vec<(TokenHash, AccessToken, Stamp)>,
     codes: Vec<(TokenHash, StoredCode)>,
 }
 
@@ -307,8 +313,10 @@ impl StateBuilder {
             }
             Content::Ended(n, tokens) => {
                 let shard = self.shards.entry(n).or_default();
-                let tokens = tokens.into_iter().map(|stored| shard.token(stored)).collect::<Result<Vec<_>, _>>()?;
-                shard.ended.extend(tokens);
+                for (hash, stored, forget) in tokens {
+                    let (hash, token) = shard.token((hash, stored))?;
+                    shard.ended.push((hash, token, forget));
+                }
             }
             Content::Codes(n, codes) => self.shards.entry(n).or_default().codes.extend(codes),
             Content::Blacklist(now, entries) => {

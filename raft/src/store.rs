@@ -159,7 +159,7 @@ pub async fn open_on<O: Owners>(disks: Disks, owners: Arc<O>) -> io::Result<Open
     let stop = FailStop::default();
     let growth = Arc::new(Growth::default());
     let (snapshots, restored) = Snapshots::open(disks.snap, stop.clone(), growth.clone()).await?;
-    let (log, identity) = log::open(disks.log, stop.clone(), growth.clone(), restored.covers()).await?;
+    let (log, identity) = log::open(disks.log, stop.clone(), growth.clone(), &snapshots, &restored).await?;
     let (machine, applied) = Machine::start(owners, snapshots.clone(), restored).await;
     let fatal = stop.watch();
     Ok(Opened { log, machine, snapshots, identity, fatal, applied, growth, released: Released(None) })

@@ -255,9 +255,10 @@ proptest! {
     }
 
     /// G3: once a token, a family, a session or a client-based token is answered as revoked, it is never there again,
-    /// whatever copies of older proposals still arrive, and through a restart.
+    /// whatever copies of older proposals still arrive within `RETRY_MARGIN_MS` (the longest log here spans less: proposals
+    /// give up after seconds, so later copies do not exist), and through a restart.
     #[test]
-    fn the_revoked_stay_revoked(log in log(everything(), 5_000), cut in 0..60usize) {
+    fn the_revoked_stay_revoked(log in log(everything(), 900), cut in 0..60usize) {
         let mut replica = Replica::default();
         let mut dead: Vec<TokenHash> = Vec::new();
         let mut listed: BTreeMap<TokenHash, Stamp> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The policy service's resources: what administrators write for [`policy`](crate::policy), and evaluation.
+//! The policy service's resources: what administrators write for [`policy`], and evaluation.
 //!
 //! | authorization.md | resource                          | here                |
 //! |------------------|-----------------------------------|---------------------|

@@ -36,10 +36,7 @@ fn target(call: &Call<'_>, content: &Object) -> Result<Target, Error> {
         Some(Value::String(token)) => Some(token.clone()),
         Some(_) => return Err(Error::bad_request("tokenId must be a string")),
     };
-    Ok(Target {
-        session: token.as_deref().and_then(|token| caller::session(call.desk, token)),
-        named: token.is_some(),
-    })
+    Ok(Target { session: token.as_deref().and_then(|token| caller::session(call.desk, token)), named: token.is_some() })
 }
 
 /// UTC, whole seconds.

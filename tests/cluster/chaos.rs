@@ -125,10 +125,10 @@ async fn random_faults_break_no_promise() {
     }
     let mut cluster = Rc::into_inner(cluster).expect("all clients are gone").into_inner();
     cluster.all_ready().await;
-    let history = history.borrow();
+    let history = history.take();
     assert!(history.violations.is_empty(), "CHAOS_SEED={seed}: {:#?}", history.violations);
     for token in &history.tokens {
-        let token = token.borrow();
+        let token = token.take();
         for n in 0..3 {
             let active = cluster.is_active(n, "svc", &token.text).await;
             if !token.revocation_sent {

@@ -283,7 +283,7 @@ impl Outside {
         let request = self
             .request(n, method.clone(), path)
             .header("iPlanetDirectoryPro", admin)
-            .header("Accept-API-Version", "resource=1.0,protocol=2.1")
+            .header("X-Requested-With", "test")
             .json(&body);
         let answer = request.send().await.expect("an answer");
         let status = answer.status();

@@ -11,7 +11,7 @@ const READ: &str = "api://scopeDrivenAPI2Client/read";
 const REDIRECT: &str = "https://consumer.example.com/callback";
 
 /// Realm, clients, user, resource type, policy set and policy as an administrator sets them up.
-async fn set_up(cluster: &Cluster, user: &str) {
+async fn set_up(cluster: &Cluster, user: &str, client_based: bool) {
     let admin = cluster.admin(0).await;
     let realm = json!({ "name": "alpha", "active": true, "parentPath": "/", "aliases": [] });
     cluster.administer(0, &admin, Method::POST, "/json/global-config/realms?_action=create", realm).await;
@@ -25,6 +25,8 @@ async fn set_up(cluster: &Cluster, user: &str) {
         },
         "overrideOAuth2ClientConfig": {
             "providerOverridesEnabled": true,
+            // Overrides replace everything they list: the provider's setting alone would not count.
+            "statelessTokensEnabled": client_based,
             "validateScopePluginType": "POLICY",
             "accessTokenModificationPluginType": "POLICY",
         },
@@ -78,7 +80,7 @@ async fn introspect(cluster: &Cluster, node: usize, client: &str, token: &str) -
 #[actix_web::test]
 async fn client_credentials_with_an_audience_scope() {
     let cluster = Cluster::of(3).await;
-    set_up(&cluster, "5f2e1c9a-user").await;
+    set_up(&cluster, "5f2e1c9a-user", false).await;
     let answer = token(&cluster, 0, READ).await;
     assert_eq!(answer["scope"], "read");
     let text = answer["access_token"].as_str().expect("a token").to_owned();
@@ -120,7 +122,7 @@ async fn client_credentials_with_an_audience_scope() {
 async fn authorization_code_with_the_user_as_subject() {
     let user = "5f2e1c9a-0b1d-4e7a-9c55-3b0f6a1d2e34";
     let cluster = Cluster::of(3).await;
-    set_up(&cluster, user).await;
+    set_up(&cluster, user, true).await;
     let admin = cluster.admin(0).await;
     let path = format!("/json/realms/{ALPHA}/realm-config/services/oauth-oidc");
     let service = json!({ "coreOAuth2Config": { "statelessTokensEnabled": true } });

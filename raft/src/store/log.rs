@@ -5,8 +5,8 @@ use super::{
     Entry, LogId, Runtime, TypeConfig, Vote,
     disk::{Disk, Tree, away},
     fatal::FailStop,
-    records::{self, corrupt, unseal},
-    snapshot::Growth,
+    records::{self, corrupt, setting},
+    snapshot::{Growth, Restored, Snapshots, WeakSnapshots},
     writer::{Io, Progress, Writer, meta},
 };
 use crate::{codec, limits::MAX_DECODE_BYTES};
@@ -15,7 +15,6 @@ use openraft::{
     AsyncRuntime, OptionalSend, RaftLogReader,
     storage::{IOFlushed, LogState, RaftLogStorage},
 };
-use serde::de::DeserializeOwned;
 use std::{
     collections::VecDeque,
     fmt::Debug,
@@ -396,6 +395,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 pub struct Identity {
     stop: FailStop,
     queue: mpsc::WeakUnboundedSender<Io>,
+    snapshots: WeakSnapshots,
     known: Arc<Mutex<(Option<u64>, Option<u128>)>>,
 }
 
@@ -420,6 +420,7 @@ impl Identity {
             Some(known) => Err(taken(format_args!("node {known}"), format_args!("node {id}"))),
             None => {
                 self.set(meta::NODE, codec::encode(&id)?).await?;
+                self.snapshots.upgrade().ok_or_else(gone)?.mark(id).await?;
                 self.known().0 = Some(id);
                 Ok(())
             }
@@ -460,15 +461,24 @@ fn taken(owner: impl std::fmt::Display, other: impl std::fmt::Display) -> io::Er
     io::Error::new(io::ErrorKind::AlreadyExists, format!("this data directory belongs to {owner}, not to {other}"))
 }
 
-/// Opens the log on `disk`: checks it from end to end, and starts its writer. `covered` is what the current snapshot covers.
+/// Opens the log on `disk`: checks it from end to end and against the snapshot, and starts its writer.
 pub(super) async fn open(
     disk: Arc<dyn Disk>,
     stop: FailStop,
     growth: Arc<Growth>,
-    covered: Option<LogId>,
+    snapshots: &Snapshots,
+    restored: &Restored,
 ) -> io::Result<(LogStore, Identity)> {
-    let reading = disk.clone();
-    let (log, state, known, beyond) = away(&disk, move || recover(&*reading, next(covered))).await?;
+    let (reading, covered) = (disk.clone(), restored.covers());
+    let (log, state, known, beyond) = away(&disk, move || recover(&*reading, covered)).await?;
+    match (known.0, restored.node) {
+        // The power went in the middle of a claim.
+        (Some(node), None) => snapshots.mark(node).await?,
+        (node, marked) if node == marked => {}
+        (node, marked) => {
+            return Err(corrupt(format_args!("a log of node {node:?} beside snapshots of node {marked:?}")));
+        }
+    }
     growth.append(beyond);
     let durable = state.durable;
     let shared = Arc::new(Shared { disk: disk.clone(), log, stop: stop.clone(), growth, state: Mutex::new(state) });
@@ -480,16 +490,17 @@ pub(super) async fn open(
         let alone = tokio::runtime::Builder::new_current_thread().build()?;
         thread::Builder::new().name("raft-log-io".into()).spawn(move || alone.block_on(writer.run(requests)))?;
     }
-    let identity = Identity { stop, queue: queue.downgrade(), known: Arc::new(Mutex::new(known)) };
+    let (queue_of_log, snapshots) = (queue.downgrade(), snapshots.downgrade());
+    let identity = Identity { stop, queue: queue_of_log, snapshots, known: Arc::new(Mutex::new(known)) };
     Ok((LogStore { shared, queue }, identity))
 }
 
 type Recovered = (Arc<dyn Tree>, State, (Option<u64>, Option<u128>), usize);
 
-/// Reads what a former process left. The last number is the size of the entries from `beyond` on.
-fn recover(disk: &dyn Disk, beyond: u64) -> io::Result<Recovered> {
+/// Reads what a former process left. The last number is the size of the entries that the snapshot does not cover.
+fn recover(disk: &dyn Disk, covered: Option<LogId>) -> io::Result<Recovered> {
     let (log, meta) = (disk.tree("log")?, disk.tree("meta")?);
-    match setting::<u32>(&*meta, meta::FORMAT)? {
+    match setting::<u32>(&*meta, meta::FORMAT.as_bytes())? {
         Some(FORMAT) => {}
         Some(other) => return Err(corrupt(format_args!("format {other} is unknown to this build"))),
         None => {
@@ -499,11 +510,18 @@ fn recover(disk: &dyn Disk, beyond: u64) -> io::Result<Recovered> {
         }
     }
     let mut state = State {
-        vote: setting(&*meta, meta::VOTE)?,
-        committed: setting(&*meta, meta::COMMITTED)?,
-        purged: setting(&*meta, meta::PURGED)?,
+        vote: setting(&*meta, meta::VOTE.as_bytes())?,
+        committed: setting(&*meta, meta::COMMITTED.as_bytes())?,
+        purged: setting(&*meta, meta::PURGED.as_bytes())?,
         ..State::default()
     };
+    // sled cuts a damaged log short without a word. What is known otherwise must fit what is left of it.
+    if let Some(purged) = state.purged.filter(|purged| covered.is_none_or(|covered| covered.index < purged.index)) {
+        return Err(corrupt(format_args!("the log was purged up to {purged}, the snapshot covers {covered:?} only")));
+    }
+    if let Some(covered) = covered.filter(|covered| state.vote.is_none_or(|vote| vote.leader_id < covered.leader_id)) {
+        return Err(corrupt(format_args!("the last vote is older than the snapshot, which covers {covered}")));
+    }
     // A purge that did not come to its end.
     records::sweep(&*log, state.first(), usize::MAX)?;
     disk.check()?;
@@ -512,7 +530,7 @@ fn recover(disk: &dyn Disk, beyond: u64) -> io::Result<Recovered> {
     let (mut first, mut frames, mut held) = (None, VecDeque::<(u64, Vec<u8>)>::new(), 0);
     records::read(&*log, state.first(), &mut |index, frame| {
         first.get_or_insert(index);
-        if index >= beyond {
+        if index >= next(covered) {
             size += frame.len();
         }
         held += frame.len();
@@ -542,11 +560,25 @@ fn recover(disk: &dyn Disk, beyond: u64) -> io::Result<Recovered> {
         )));
     }
     state.durable = next(state.last);
-    let known = (setting(&*meta, meta::NODE)?, setting(&*meta, meta::CLUSTER)?);
+    let known = (setting(&*meta, meta::NODE.as_bytes())?, setting(&*meta, meta::CLUSTER.as_bytes())?);
     Ok((log, state, known, size))
 }
 
-fn setting<T: DeserializeOwned>(meta: &dyn Tree, key: &str) -> io::Result<Option<T>> {
-    let Some(value) = meta.get(key.as_bytes())? else { return Ok(None) };
-    Ok(Some(codec::decode(unseal(key.as_bytes(), &value)?)?))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Batch, Command, Draft, ProposalId, Stamp};
+    use openraft::{entry::RaftEntry, testing::log_id};
+
+    /// openraft's types are part of the log format; a new openraft that writes them differently must not go unnoticed.
+    #[test]
+    fn what_openraft_adds_to_the_format_is_pinned() {
+        let at = log_id::<TypeConfig>(3, 2, 300);
+        assert_eq!(codec::encode(&at).expect("encodes"), [1, 3, 2, 251, 44, 1]);
+        assert_eq!(codec::encode(&Vote::new_committed(3, 2)).expect("encodes"), [1, 3, 2, 1]);
+        assert_eq!(codec::encode(&Entry::new_blank(at)).expect("encodes"), [1, 3, 2, 251, 44, 1, 0]);
+        let draft = Draft { id: ProposalId(5), command: Command::Tick };
+        let normal = Entry::new_normal(at, Batch { at: Stamp(9), drafts: vec![draft] });
+        assert_eq!(codec::encode(&normal).expect("encodes"), [1, 3, 2, 251, 44, 1, 1, 9, 1, 5, 0]);
+    }
 }

@@ -79,7 +79,7 @@ impl<O: Owners> Machine<O> {
         snapshots: Snapshots,
         restored: Restored,
     ) -> (Self, watch::Receiver<Applied>) {
-        let Restored { meta, state, clock } = restored;
+        let Restored { meta, state, clock, .. } = restored;
         owners.install(state).await;
         let position = Position { last: meta.last_log_id, membership: meta.last_membership, clock };
         let (applied, watch) = watch::channel(position.applied());

@@ -10,7 +10,8 @@
 //! records in a leaf, and a leaf over 128 KiB ends up in a side file that it never syncs.
 
 use super::disk::{Change, Tree};
-use crate::limits::MAX_DECODE_BYTES;
+use crate::{codec, limits::MAX_DECODE_BYTES};
+use serde::de::DeserializeOwned;
 use std::{io, ops::ControlFlow};
 
 /// Most bytes of a record's value.
@@ -66,6 +67,12 @@ pub fn unseal<'v>(key: &[u8], value: &'v [u8]) -> io::Result<&'v [u8]> {
         return Err(corrupt(format_args!("checksum of record {key:02x?}")));
     }
     Ok(body)
+}
+
+/// The value under `key`, decoded.
+pub fn setting<T: DeserializeOwned>(tree: &dyn Tree, key: &[u8]) -> io::Result<Option<T>> {
+    let Some(value) = tree.get(key)? else { return Ok(None) };
+    Ok(Some(codec::decode(unseal(key, &value)?)?))
 }
 
 fn checksum(key: &[u8], body: &[u8]) -> u32 {
@@ -255,4 +262,112 @@ pub fn sweep(tree: &dyn Tree, before: u64, most: usize) -> io::Result<bool> {
     // One by one: what a crash leaves is still without holes.
     found.into_iter().try_for_each(|change| tree.write(vec![change]))?;
     Ok(more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            Disk,
+            memory::{Faults, MemoryDisk},
+        },
+        *,
+    };
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// what one build wrote, every later one reads.
+    #[test]
+    fn the_layout_is_pinned() {
+        assert_eq!(key(0x0102, 3), [0, 0, 0, 0, 0, 0, 1, 2, 0, 3]);
+        assert_eq!(seal(b"k", b"ab"), [1, 0x64, 0x99, 0xA7, 0x41, b'a', b'b']);
+        let disk = MemoryDisk::new(&Faults::new());
+        let tree = disk.tree("t").expect("a tree");
+        let mut packer = Packer::default();
+        packer.push(&*tree, 7, b"x").expect("packed");
+        packer.push(&*tree, 8, b"yz").expect("packed");
+        packer.flush(&*tree).expect("written");
+        let value = tree.get(&key(7, 0)).expect("read").expect("there");
+        assert_eq!(value[5..], [0, 0, 0, 1, b'x', 0, 0, 0, 2, b'y', b'z']);
+    }
+
+    #[test]
+    fn a_record_is_believed_only_where_it_was_written() {
+        let value = seal(b"here", b"body");
+        assert_eq!(unseal(b"here", &value).expect("fine"), b"body");
+        for (key, value) in
+            [(&b"there"[..], &value[..]), (b"here", &value[..8]), (b"here", &value[..3]), (b"here", b"")]
+        {
+            assert_eq!(unseal(key, value).map_err(|e| e.kind()), Err(io::ErrorKind::InvalidData));
+        }
+        let newer = [&[VERSION + 1], &value[1..]].concat();
+        assert!(unseal(b"here", &newer).expect_err("unknown").to_string().contains("version 2"));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        /// Frames of these sizes, packed together.
+        Push(Vec<usize>),
+        /// Drops this many of the newest.
+        Truncate(u64),
+        /// Drops this many of the oldest, in so many records at a time.
+        Sweep(u64, usize),
+        /// Reads from this far after the oldest.
+        Read(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let size = prop_oneof![8 => 0..600usize, 2 => 5500..5800usize, 1 => 11_000..18_000usize];
+        prop_oneof![
+            4 => prop::collection::vec(size, 1..12).prop_map(Op::Push),
+            1 => (0..9u64).prop_map(Op::Truncate),
+            1 => (0..9u64, 1..4usize).prop_map(|(frames, records)| Op::Sweep(frames, records)),
+            1 => (0..12u64).prop_map(Op::Read),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is written, cut and swept: what is read is what a plain map holds, and no record is too large.
+        #[test]
+        fn frames_are_what_a_map_would_hold(ops in prop::collection::vec(op(), 1..30)) {
+            let disk = MemoryDisk::new(&Faults::new());
+            let tree = disk.tree("t")?;
+            let (mut model, mut first, mut next) = (BTreeMap::<u64, Vec<u8>>::new(), 0, 0);
+            for op in ops {
+                let mut from = first;
+                match op {
+                    Op::Push(sizes) => {
+                        let mut packer = Packer::default();
+                        for size in sizes {
+                            let frame = vec![next as u8; size];
+                            packer.push(&*tree, next, &frame)?;
+                            model.insert(next, frame);
+                            next += 1;
+                        }
+                        packer.flush(&*tree)?;
+                    }
+                    Op::Truncate(frames) => {
+                        next = next.saturating_sub(frames).max(first);
+                        truncate(&*tree, next)?;
+                        model.split_off(&next);
+                    }
+                    Op::Sweep(frames, records) => {
+                        first = (first + frames).min(next);
+                        while sweep(&*tree, first, records)? {}
+                        model = model.split_off(&first);
+                        from = first;
+                    }
+                    Op::Read(after) => from = first + after,
+                }
+                let mut found = Vec::new();
+                read(&*tree, from, &mut |number, frame| {
+                    found.push((number, frame.to_vec()));
+                    Ok(ControlFlow::Continue(()))
+                })?;
+                let expected: Vec<_> = model.range(from..).map(|(&number, frame)| (number, frame.clone())).collect();
+                prop_assert_eq!(found, expected);
+                prop_assert!(disk.keys("t").iter().all(|(_, size)| *size <= RECORD));
+            }
+        }
+    }
 }

@@ -3,14 +3,14 @@
 //! ```text
 //! write or receive parts → barrier → "current" points to them → barrier → the former ones go, once nobody reads them
 //! ```
-//! A snapshot is a tree of its own, "s-<n>"; the parts are [`records`]. Only the one that "current" points to outlives a
+//! A snapshot is a tree of its own, `s-<n>`; its parts are packed as `records` says. Only the one that "current" points to outlives a
 //! restart. Two snapshots of the same position differ in number, not in content (G9).
 
 use super::{
     LogId, Snapshot, SnapshotMeta,
     disk::{Disk, Tree, away},
     fatal::FailStop,
-    records::{self, Packer, corrupt, seal, unseal},
+    records::{self, Packer, corrupt, seal, setting},
 };
 use crate::{
     codec,
@@ -22,13 +22,15 @@ use std::{
     fmt, io,
     ops::ControlFlow,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 /// Key of the pointer to the current snapshot, in the tree "meta".
 const CURRENT: &[u8] = b"current";
+/// Key of the id of the node that these snapshots belong to, in the tree "meta".
+const NODE: &[u8] = b"node";
 /// Tree names begin with it.
 const PREFIX: &str = "s-";
 
@@ -187,6 +189,16 @@ impl SnapshotHandle {
 #[derive(Clone)]
 pub struct Snapshots(Arc<Inner>);
 
+/// See [`Snapshots::downgrade`].
+#[derive(Clone)]
+pub(super) struct WeakSnapshots(Weak<Inner>);
+
+impl WeakSnapshots {
+    pub fn upgrade(&self) -> Option<Snapshots> {
+        self.0.upgrade().map(Snapshots)
+    }
+}
+
 struct Inner {
     disk: Arc<dyn Disk>,
     meta: Arc<dyn Tree>,
@@ -205,6 +217,8 @@ pub(super) struct Restored {
     pub meta: SnapshotMeta,
     pub state: State,
     pub clock: Clock,
+    /// The node that the snapshots say they belong to.
+    pub node: Option<u64>,
 }
 
 impl Restored {
@@ -220,10 +234,8 @@ impl Snapshots {
         let opening = disk.clone();
         away(&disk, move || {
             let meta = opening.tree("meta")?;
-            let pointer = match meta.get(CURRENT)? {
-                Some(value) => Some(codec::decode::<Pointer>(unseal(CURRENT, &value)?)?),
-                None => None,
-            };
+            let pointer = setting::<Pointer>(&*meta, CURRENT)?;
+            let node = setting(&*meta, NODE)?;
             let number = pointer.as_ref().map(|pointer| pointer.number);
             let leftovers = opening.trees()?.into_iter().filter(|name| name.starts_with(PREFIX));
             let keep = number.map(name);
@@ -244,13 +256,13 @@ impl Snapshots {
             }));
             let Some(Pointer { number, meta, sum }) = pointer else {
                 let (state, clock) = StateBuilder::default().finish();
-                return Ok((snapshots, Restored { meta: SnapshotMeta::default(), state, clock }));
+                return Ok((snapshots, Restored { meta: SnapshotMeta::default(), state, clock, node }));
             };
             let handle = snapshots.stored(snapshots.number(number), sum, None)?;
             let (state, clock) = handle.state()?;
             snapshots.0.growth.snapshot(0, sum.bytes);
             *lock(&snapshots.0.current) = Some(Snapshot { meta: meta.clone(), snapshot: handle });
-            Ok((snapshots, Restored { meta, state, clock }))
+            Ok((snapshots, Restored { meta, state, clock, node }))
         })
         .await
     }
@@ -258,6 +270,22 @@ impl Snapshots {
     /// The snapshot that a restart would begin with.
     pub fn current(&self) -> Option<Snapshot> {
         lock(&self.0.current).clone()
+    }
+
+    /// Remembers whose these snapshots are, so that a log that was lost is missed.
+    pub(super) async fn mark(&self, node: u64) -> io::Result<()> {
+        let this = self.clone();
+        away(&self.0.disk, move || {
+            this.0.stop.check()?;
+            let put = this.0.meta.put(NODE, &seal(NODE, &codec::encode(&node)?));
+            this.0.stop.guard("saving the identity", put.and_then(|()| this.0.disk.barrier()))
+        })
+        .await
+    }
+
+    /// A handle that does not keep the disk open.
+    pub(super) fn downgrade(&self) -> WeakSnapshots {
+        WeakSnapshots(Arc::downgrade(&self.0))
     }
 
     pub(super) fn growth(&self) -> &Growth {

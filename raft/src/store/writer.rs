@@ -8,7 +8,7 @@ use super::{
     LogId, TypeConfig,
     disk::{Disk, Tree, settle},
     fatal::FailStop,
-    records::{Packer, seal, sweep, truncate},
+    records::{Packer, RECORD, seal, sweep, truncate},
 };
 use crate::codec;
 use openraft::storage::IOFlushed;
@@ -19,8 +19,10 @@ use tokio::sync::{mpsc, oneshot};
 const GROUP_ENTRIES: usize = 4096;
 /// Bytes after which a group is closed.
 const GROUP_BYTES: usize = 8 << 20;
-/// Purged records that are removed at a time, while nobody waits.
-const SWEEP_RECORDS: usize = 64;
+/// Purged records that are removed at a time while nobody waits.
+const SWEEP_IDLE: usize = 64;
+/// Purged records that are removed after each group, and twice what it wrote: so that a log that is never idle shrinks too.
+const SWEEP_BUSY: usize = 8;
 
 /// Keys in the tree "meta".
 pub mod meta {
@@ -115,7 +117,7 @@ impl<P: Progress> Writer<P> {
                 Err(error) => (Err(error), None),
             };
             let flushed = self.stop.guard("appending to the log", flushed).is_ok();
-            for done in group.waiting {
+            for done in group.waiting.drain(..) {
                 done.io_completed(if flushed { Ok(()) } else { self.stop.check() });
             }
             match last {
@@ -123,7 +125,8 @@ impl<P: Progress> Writer<P> {
                 Some(last) => self.refuse(last),
                 None => {}
             }
-            if self.stop.check().is_err() {
+            let swept = self.sweep.map_or(Ok(()), |before| self.sweep(before, SWEEP_BUSY + 2 * group.bytes / RECORD));
+            if swept.and_then(|()| self.stop.check()).is_err() {
                 break;
             }
         }
@@ -144,13 +147,19 @@ impl<P: Progress> Writer<P> {
             if let Ok(io) = queue.try_recv() {
                 return Some(io);
             }
-            let more = sweep(&*self.log, before, SWEEP_RECORDS);
-            let more = more.and_then(|more| if more { Ok(true) } else { self.disk.check().map(|()| false) });
-            if !self.stop.guard("removing purged entries", more).ok()? {
-                self.sweep = None;
-            }
+            self.sweep(before, SWEEP_IDLE).ok()?;
         }
         queue.recv().await
+    }
+
+    /// Removes up to `most` records of entries below `before`. Once that was all, looks whether sled kept its word.
+    fn sweep(&mut self, before: u64, most: usize) -> io::Result<()> {
+        let more = sweep(&*self.log, before, most);
+        let more = more.and_then(|more| if more { Ok(true) } else { self.disk.check().map(|()| false) });
+        if !self.stop.guard("removing purged entries", more)? {
+            self.sweep = None;
+        }
+        Ok(())
     }
 
     /// Writes `io` and what queues up behind it, up to the first request that needs a barrier of its own.

@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Default)]
 pub struct PlainGrants {
     pub now: Stamp,
-    /// With whether it was revoked.
-    tokens: BTreeMap<TokenHash, (AccessToken, bool)>,
+    /// With until when it is remembered, if it was revoked.
+    tokens: BTreeMap<TokenHash, (AccessToken, Option<Stamp>)>,
     codes: BTreeMap<TokenHash, StoredCode>,
     revoked: BTreeMap<GrantId, Stamp>,
 }
@@ -24,16 +24,14 @@ impl PlainGrants {
     pub fn apply(&mut self, batch: &Batch) -> Vec<Outcome> {
         self.now = self.now.max(batch.at);
         let now = self.now;
-        self.tokens.retain(|_, (token, revoked)| {
-            let margin = if *revoked { Span(RETRY_MARGIN_MS) } else { Span(0) };
-            now < token.expires + margin
-        });
+        self.tokens.retain(|_, (token, forget)| now < forget.unwrap_or(token.expires));
         self.codes.retain(|_, code| now < code.forget);
         self.revoked.retain(|_, until| now < *until);
         batch.drafts.iter().map(|draft| self.decide(&draft.command)).collect()
     }
 
     fn decide(&mut self, command: &Command) -> Outcome {
+        let forget = self.now + Span(RETRY_MARGIN_MS);
         self.forget_the_stillborn();
         match command {
             Command::IssueAccess(issue) => match self.tokens.get(&issue.access.hash) {
@@ -58,7 +56,7 @@ impl PlainGrants {
                     if token.template.client != revoke.client || token.template.realm != revoke.realm {
                         return Outcome::Refused(Refusal::OtherClient);
                     }
-                    *revoked = true;
+                    revoked.get_or_insert(forget);
                     Outcome::Done
                 }
             },
@@ -129,12 +127,15 @@ impl PlainGrants {
     fn store(&mut self, grant: GrantId, access: &NewAccess) -> Outcome {
         let NewAccess { hash, template, auth_time, audit_counter, ttl } = access.clone();
         let (issued, expires) = (self.now, self.now + ttl);
-        self.tokens.insert(hash, (AccessToken { template, grant, issued, expires, auth_time, audit_counter }, false));
+        self.tokens.insert(hash, (AccessToken { template, grant, issued, expires, auth_time, audit_counter }, None));
         Outcome::Issued { issued, expires }
     }
 
     fn revoke_family(&mut self, grant: GrantId, until: Stamp) {
-        self.tokens.values_mut().filter(|(token, _)| token.grant == grant).for_each(|(_, revoked)| *revoked = true);
+        let forget = self.now + Span(RETRY_MARGIN_MS);
+        self.tokens.values_mut().filter(|(token, _)| token.grant == grant).for_each(|(_, revoked)| {
+            revoked.get_or_insert(forget);
+        });
         if until > self.now {
             let known = self.revoked.entry(grant).or_default();
             *known = until.max(*known);
@@ -144,20 +145,25 @@ impl PlainGrants {
     /// A life of no time ends before the next command of the same entry.
     fn forget_the_stillborn(&mut self) {
         let now = self.now;
-        self.tokens.retain(|_, (token, revoked)| *revoked || now < token.expires);
+        self.tokens.retain(|_, (token, revoked)| revoked.is_some() || now < token.expires);
     }
 
     pub fn assert_same(&self, state: &State) {
         let found = |ended: bool| {
             let shards = state.grants.iter();
-            let tokens = shards.flat_map(move |shard| if ended { shard.ended().iter() } else { shard.access().iter() });
-            tokens.map(|(hash, token)| (*hash, (**token).clone())).collect::<BTreeMap<_, _>>()
+            let tokens = shards.flat_map(move |shard| -> Vec<(TokenHash, AccessToken)> {
+                match ended {
+                    true => shard.ended().iter().map(|(hash, (token, _))| (*hash, (**token).clone())).collect(),
+                    false => shard.access().iter().map(|(hash, token)| (*hash, (**token).clone())).collect(),
+                }
+            });
+            tokens.collect::<BTreeMap<_, _>>()
         };
         let expected = |ended: bool| {
             let tokens = self
                 .tokens
                 .iter()
-                .filter(|(_, (token, revoked))| *revoked == ended && (ended || self.now < token.expires));
+                .filter(|(_, (token, revoked))| revoked.is_some() == ended && (ended || self.now < token.expires));
             tokens.map(|(hash, (token, _))| (*hash, token.clone())).collect::<BTreeMap<_, _>>()
         };
         assert_eq!(found(false), expected(false), "live tokens");

@@ -4,7 +4,8 @@ use super::{created, modified, object, policy_sets, resource_types};
 use crate::{
     caller::{self, Caller, Role},
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version, pointer::Names,
+        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version,
+        pointer::Names,
     },
     desk::{WriteError, delete, put},
     policy::{
@@ -48,7 +49,8 @@ fn item(policy: &Policy, call: &Call<'_>) -> Item {
 /// A policy lives no longer than its set and its resource type.
 fn write(call: &Call<'_>, policy: &Policy, when: Precondition) -> Write {
     let mut references = vec![policy_sets::key(call, &policy.application_name)];
-    references.extend(policy.resource_type_uuid.iter().map(|uuid| DocumentKey::new(call.realm, Kind::ResourceType, uuid)));
+    references
+        .extend(policy.resource_type_uuid.iter().map(|uuid| DocumentKey::new(call.realm, Kind::ResourceType, uuid)));
     put(key(call, &policy.name), when, &policy.to_json(), references, false)
 }
 

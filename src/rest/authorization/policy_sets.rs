@@ -4,7 +4,8 @@ use super::{created, modified, object, resource_types};
 use crate::{
     actors::policy_sets::set_id,
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names, unchanged,
+        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
+        unchanged,
     },
     desk::{WriteError, delete, put},
     policy::{self, model::PolicySet},

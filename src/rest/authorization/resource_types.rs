@@ -2,7 +2,9 @@
 
 use super::{created, modified, object};
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names},
+    crest::{
+        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
+    },
     desk::{WriteError, delete, put},
     policy::{self, model::ResourceType},
 };
@@ -30,7 +32,8 @@ pub(super) fn find(call: &Call<'_>, uuid: &str) -> Option<ResourceType> {
 async fn name_is_free(call: &Call<'_>, wanted: &ResourceType) -> Result<(), Error> {
     let name = wanted.name.to_lowercase();
     let taken = call.collect(Kind::ResourceType).await?.iter().any(|(uuid, _, stored)| {
-        **uuid != *wanted.uuid && stored.get("name").and_then(Value::as_str).is_some_and(|other| other.to_lowercase() == name)
+        **uuid != *wanted.uuid
+            && stored.get("name").and_then(Value::as_str).is_some_and(|other| other.to_lowercase() == name)
     });
     if taken { Err(policy::Error::ResourceTypeExists(wanted.name.clone()).into()) } else { Ok(()) }
 }

@@ -1,0 +1,242 @@
+//! The way of a draft into the log, and of its outcome back.
+//!
+//! Drafts that wait go together: whoever comes while earlier ones are on their way travels in the next batch, so a lone
+//! client waits for nobody and a crowd shares one entry. One task does it all for a node; a draft costs one channel.
+//!
+//! | where the leader is | what happens                                                                               |
+//! |---------------------|--------------------------------------------------------------------------------------------|
+//! | here                | the batch is stamped and written                                                           |
+//! | elsewhere           | one `Propose` carries it there; its answer counts here once this node has applied the entry |
+//! | unknown, or changed | the *same* drafts again, until the deadline; the state machine answers a repeated id with its first outcome (G4) |
+//!
+//! Nothing is concluded from silence: see [`ProposeError`].
+
+use crate::{
+    Shared,
+    peers::CallError,
+    wire::{Answer, Request},
+};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use openraft::errors::{ClientWriteError, RaftError};
+use quorate_raft::{Batch, Command, Draft, Outcome, Owners, ProposalId, limits::MAX_DRAFT_BYTES};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    time::{Instant, sleep, timeout_at},
+};
+
+/// Most drafts and bytes that travel together.
+const BATCH_DRAFTS: usize = 512;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Batches on their way at once.
+const PIPELINE: usize = 4;
+
+/// How long a leader may take for one forwarded batch before it is sent again.
+const FORWARD: Duration = Duration::from_secs(2);
+
+/// First pause before a batch is tried again; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a proposal brought no outcome. Refusals are outcomes, not errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// Turned away before it left this process: too many are on their way, or the node is shutting down. It can never
+    /// commit. The caller may come again later.
+    #[error("too many proposals are on their way")]
+    Overloaded,
+    /// Larger than any draft may be. It can never commit, and trying again will not help.
+    #[error("the proposal is too large")]
+    TooLarge,
+    /// No leader took it in time. It can never commit. The caller may come again later.
+    #[error("the cluster has no quorum")]
+    NoQuorum,
+    /// Written, or perhaps written, and nothing came back. It may still commit: never conclude that nothing happened.
+    #[error("the outcome is not known")]
+    Unknown,
+}
+
+type Result<T> = std::result::Result<T, ProposeError>;
+
+/// A draft that waits for its outcome.
+pub(crate) struct Waiting {
+    draft: Draft,
+    bytes: usize,
+    since: Instant,
+    caller: Caller,
+}
+
+/// Who waits, and the room it takes until it is answered.
+struct Caller {
+    answer: oneshot::Sender<Result<Outcome>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// The door: bounds what is on its way.
+pub(crate) struct Proposals {
+    queue: mpsc::UnboundedSender<Waiting>, // bounded by `room`
+    room: Arc<Semaphore>,
+    capacity: u32,
+}
+
+impl Proposals {
+    /// A door with room for `capacity` proposals, and the queue behind it.
+    pub fn new(capacity: usize) -> (Self, mpsc::UnboundedReceiver<Waiting>) {
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX).max(1);
+        let room = Arc::new(Semaphore::new(capacity as usize));
+        (Self { queue, room, capacity }, waiting)
+    }
+
+    async fn submit(&self, draft: Draft) -> Result<Outcome> {
+        let room = self.room.clone().try_acquire_owned().map_err(|_| ProposeError::Overloaded)?;
+        let bytes = crate::wire::encoded_len(&draft).map_err(|_| ProposeError::TooLarge)?;
+        if bytes > MAX_DRAFT_BYTES {
+            return Err(ProposeError::TooLarge);
+        }
+        let (answer, outcome) = oneshot::channel();
+        let waiting = Waiting { draft, bytes, since: Instant::now(), caller: Caller { answer, _room: room } };
+        self.queue.send(waiting).map_err(|_| ProposeError::Overloaded)?;
+        outcome.await.unwrap_or(Err(ProposeError::Unknown))
+    }
+
+    /// Turns away whoever comes from now on, and waits until everybody inside has an answer.
+    pub async fn drain(&self, patience: Duration) {
+        let _ = tokio::time::timeout(patience, self.room.acquire_many(self.capacity)).await;
+        self.room.close();
+    }
+}
+
+/// What became of a batch that the leader was asked to write.
+pub(crate) enum Written {
+    /// Committed and applied there.
+    Done { index: u64, outcomes: Vec<Outcome> },
+    /// Certainly not written.
+    NotLeader(Option<u64>),
+    /// Perhaps written.
+    Unknown,
+}
+
+impl<O: Owners> Shared<O> {
+    /// Proposes `command` under a fresh id and waits until it is applied here.
+    pub async fn propose(&self, command: Command) -> Result<Outcome> {
+        self.propose_draft(Draft { id: ProposalId((self.settings.random)()), command }).await
+    }
+
+    /// The same for a draft that has its id already.
+    pub async fn propose_draft(&self, draft: Draft) -> Result<Outcome> {
+        self.proposals.submit(draft).await
+    }
+
+    /// Stamps and writes, if this node leads.
+    pub async fn write(&self, drafts: Vec<Draft>) -> Written {
+        let expected = drafts.len();
+        let batch = Batch { at: (self.settings.clock)(), drafts };
+        match self.raft.client_write(batch).await {
+            Ok(response) if response.data.0.len() == expected => {
+                Written::Done { index: response.log_id.index, outcomes: response.data.0 }
+            }
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                Written::NotLeader(forward.leader_id)
+            }
+            Ok(_) | Err(_) => Written::Unknown,
+        }
+    }
+
+    /// Hands drafts to the leader `to`.
+    async fn forward(&self, to: u64, drafts: &Arc<Vec<Draft>>) -> Written {
+        let Some(peer) = self.peers.get(to) else { return Written::NotLeader(None) };
+        match peer.control.call(&Request::Propose(drafts.clone()), FORWARD).await {
+            Ok(Answer::Proposed { index, outcomes }) if outcomes.len() == drafts.len() => {
+                Written::Done { index, outcomes }
+            }
+            Ok(Answer::NotLeader(leader)) => Written::NotLeader(leader),
+            Ok(Answer::Refused(_)) | Err(CallError::NotSent(_)) => Written::NotLeader(None),
+            Ok(_) | Err(CallError::Lost | CallError::Late) => Written::Unknown,
+        }
+    }
+
+    /// One try. Given up when the leader changes, because then nobody may be left who would answer.
+    async fn attempt(&self, drafts: &Arc<Vec<Draft>>) -> Written {
+        let mut leader = self.leader.clone();
+        let Some(at) = *leader.borrow_and_update() else { return Written::NotLeader(None) };
+        let written = async {
+            if at == self.settings.node_id { self.write(drafts.to_vec()).await } else { self.forward(at, drafts).await }
+        };
+        tokio::select! {
+            written = written => written,
+            _ = leader.wait_for(|now| *now != Some(at)) => Written::Unknown,
+        }
+    }
+
+    /// Sees one batch through.
+    async fn carry(self: Arc<Self>, drafts: Vec<Draft>, callers: Vec<Caller>, deadline: Instant) {
+        let drafts = Arc::new(drafts);
+        let (mut perhaps_written, mut pause) = (false, FIRST_PAUSE);
+        loop {
+            let attempt = timeout_at(deadline, self.attempt(&drafts)).await;
+            match attempt {
+                Ok(Written::Done { index, outcomes }) => {
+                    // The outcome stands, whether or not this node keeps up.
+                    let _ = timeout_at(deadline, self.applied(index)).await;
+                    for (caller, outcome) in callers.into_iter().zip(outcomes) {
+                        let _ = caller.answer.send(Ok(outcome)); // the caller may have gone
+                    }
+                    return;
+                }
+                Ok(Written::NotLeader(_)) => {}
+                Ok(Written::Unknown) | Err(_) => perhaps_written = true,
+            }
+            if Instant::now() + pause >= deadline {
+                let error = if perhaps_written { ProposeError::Unknown } else { ProposeError::NoQuorum };
+                callers.into_iter().for_each(|caller| drop(caller.answer.send(Err(error))));
+                return;
+            }
+            self.settle(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A pause that ends early when a leader appears.
+    pub async fn settle(&self, pause: Duration) {
+        let mut leader = self.leader.clone();
+        let unknown = leader.borrow_and_update().is_none();
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = leader.changed(), if unknown => {}
+        }
+    }
+
+    /// Waits until this node has applied the entry at `index`.
+    pub async fn applied(&self, index: u64) {
+        let mut applied = self.applied.clone();
+        let _ = applied.wait_for(|applied| applied.index() >= Some(index)).await; // closed: the node is stopping
+    }
+}
+
+/// Takes what waits, as much as may travel together, and sees it through; several batches at a time.
+pub(crate) async fn run<O: Owners>(shared: Arc<Shared<O>>, mut queue: mpsc::UnboundedReceiver<Waiting>) {
+    let mut on_their_way = FuturesUnordered::new();
+    let mut waiting = Vec::with_capacity(BATCH_DRAFTS);
+    loop {
+        tokio::select! {
+            Some(()) = on_their_way.next() => {}
+            taken = queue.recv_many(&mut waiting, BATCH_DRAFTS), if on_their_way.len() < PIPELINE => {
+                if taken == 0 {
+                    return;
+                }
+                let mut rest = waiting.drain(..).peekable();
+                while let Some(oldest) = rest.peek().map(|first| first.since) {
+                    let (mut drafts, mut callers, mut bytes) = (Vec::new(), Vec::new(), 0);
+                    while let Some(next) = rest.next_if(|next| drafts.is_empty() || bytes + next.bytes <= BATCH_BYTES) {
+                        bytes += next.bytes;
+                        drafts.push(next.draft);
+                        callers.push(next.caller);
+                    }
+                    on_their_way.push(shared.clone().carry(drafts, callers, oldest + shared.settings.timing.propose));
+                }
+            }
+        }
+    }
+}

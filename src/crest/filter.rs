@@ -1,0 +1,547 @@
+//! `_queryFilter`: the grammar and its evaluation (crest.md §7).
+//!
+//! | section | it says                                                      | we do it in        |
+//! |---------|--------------------------------------------------------------|--------------------|
+//! | §7.1    | spaces and parentheses separate, both quotes, no `\n`        | `tokens`           |
+//! | §7.2    | `!` before `and` before `or`; 63 nested parentheses          | `Parser`           |
+//! | §7.2    | one text for every syntax error; canonical form              | `parse`, `Display` |
+//! | §7.3    | strings ignore case, types do not mix, absent is false       | `compare`          |
+//! | §7.3.8  | an unknown operator is undefined, and only true selects      | `Truth`            |
+
+use super::{
+    Error,
+    pointer::{Names, Pointer},
+};
+use serde_json::Value;
+use std::{cmp::Ordering, fmt};
+
+/// Deepest nesting of parentheses.
+const MAX_NESTING: usize = 63;
+
+/// Longest filter, bytes.
+const MAX_FILTER_BYTES: usize = 16 << 10;
+
+/// A parsed filter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// `true`, `false`.
+    Literal(bool),
+    /// `pointer pr`.
+    Present(Pointer),
+    /// `pointer operator value`.
+    Compare(Pointer, Operator, Assertion),
+    /// `! primary`.
+    Not(Box<Filter>),
+    /// All of them.
+    And(Vec<Filter>),
+    /// One of them.
+    Or(Vec<Filter>),
+}
+
+/// How a value is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// `eq`
+    Equal,
+    /// `co`
+    Contains,
+    /// `sw`
+    StartsWith,
+    /// `lt`
+    Less,
+    /// `le`
+    LessOrEqual,
+    /// `gt`
+    Greater,
+    /// `ge`
+    GreaterOrEqual,
+    /// Anything else that is spelled like an operator; its result is undefined.
+    Extended(String),
+}
+
+/// What a value is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Assertion {
+    /// Quoted.
+    Text(String),
+    /// Without a dot.
+    Integer(i64),
+    /// With a dot.
+    Double(f64),
+    /// `true`, `false`.
+    Bool(bool),
+}
+
+/// `and` is the minimum, `or` the maximum.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Truth {
+    False,
+    True,
+    Undefined,
+}
+
+impl From<bool> for Truth {
+    fn from(truth: bool) -> Self {
+        if truth { Self::True } else { Self::False }
+    }
+}
+
+enum Token {
+    Open,
+    Close,
+    Text(String),
+    Word(String),
+}
+
+impl Filter {
+    /// Parses a filter.
+    ///
+    /// # Errors
+    /// 400, in one text for every mistake.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let parsed = (text.len() <= MAX_FILTER_BYTES).then(|| tokens(text)).flatten().and_then(|tokens| {
+            let mut parser = Parser { tokens: tokens.into_iter().peekable(), nesting: 0 };
+            let filter = parser.or()?;
+            parser.tokens.next().is_none().then_some(filter)
+        });
+        parsed.ok_or_else(|| {
+            Error::bad_request(format!(
+                "The value '{text}' for parameter '_queryFilter' could not be parsed as a valid query filter"
+            ))
+        })
+    }
+
+    /// Whether `value` is selected.
+    pub fn selects(&self, value: &Value, names: Names) -> bool {
+        self.truth(value, names) == Truth::True
+    }
+
+    fn truth(&self, value: &Value, names: Names) -> Truth {
+        match self {
+            Self::Literal(literal) => (*literal).into(),
+            Self::Present(pointer) => pointer.resolve(value, names).is_some().into(),
+            Self::Compare(_, Operator::Extended(_), _) => Truth::Undefined,
+            Self::Compare(pointer, operator, assertion) => match pointer.resolve(value, names) {
+                Some(Value::Array(values)) => values.iter().any(|value| compare(value, operator, assertion)).into(),
+                Some(value) => compare(value, operator, assertion).into(),
+                None => Truth::False,
+            },
+            Self::Not(inner) => match inner.truth(value, names) {
+                Truth::True => Truth::False,
+                Truth::False => Truth::True,
+                Truth::Undefined => Truth::Undefined,
+            },
+            Self::And(all) => all.iter().map(|filter| filter.truth(value, names)).min().unwrap_or(Truth::True),
+            Self::Or(any) => any.iter().map(|filter| filter.truth(value, names)).max().unwrap_or(Truth::False),
+        }
+    }
+}
+
+fn compare(value: &Value, operator: &Operator, assertion: &Assertion) -> bool {
+    let order = match (value, assertion) {
+        (Value::String(value), Assertion::Text(assertion)) => {
+            let (value, assertion) = (value.to_lowercase(), assertion.to_lowercase());
+            match operator {
+                Operator::Contains => return value.contains(&assertion),
+                Operator::StartsWith => return value.starts_with(&assertion),
+                _ => value.encode_utf16().cmp(assertion.encode_utf16()),
+            }
+        }
+        (Value::Number(value), Assertion::Integer(assertion)) => {
+            // As doubles, as the reference compares.
+            #[expect(clippy::cast_precision_loss, reason = "numbers are compared as doubles")]
+            let assertion = *assertion as f64;
+            match value.as_f64().and_then(|value| value.partial_cmp(&assertion)) {
+                Some(order) => order,
+                None => return false,
+            }
+        }
+        (Value::Number(value), Assertion::Double(assertion)) => {
+            match value.as_f64().and_then(|value| value.partial_cmp(assertion)) {
+                Some(order) => order,
+                None => return false,
+            }
+        }
+        (Value::Bool(value), Assertion::Bool(assertion)) => value.cmp(assertion),
+        _ => return false,
+    };
+    match operator {
+        // `co` and `sw` mean something for strings only; for the rest they are equality.
+        Operator::Equal | Operator::Contains | Operator::StartsWith => order == Ordering::Equal,
+        Operator::Less => order == Ordering::Less,
+        Operator::LessOrEqual => order != Ordering::Greater,
+        Operator::Greater => order == Ordering::Greater,
+        Operator::GreaterOrEqual => order != Ordering::Less,
+        Operator::Extended(_) => false,
+    }
+}
+
+/// §7.1; `None` for a string that does not end.
+fn tokens(text: &str) -> Option<Vec<Token>> {
+    let mut tokens = Vec::new();
+    let mut chars = text.chars().peekable();
+    while let Some(first) = chars.next() {
+        match first {
+            ' ' => {}
+            '(' => tokens.push(Token::Open),
+            ')' => tokens.push(Token::Close),
+            quote @ ('"' | '\'') => {
+                let mut literal = String::new();
+                loop {
+                    match chars.next()? {
+                        '\\' => literal.push(chars.next()?),
+                        c if c == quote => break,
+                        c => literal.push(c),
+                    }
+                }
+                tokens.push(Token::Text(literal));
+            }
+            first => {
+                let mut word = String::from(first);
+                while let Some(c) = chars.next_if(|c| !matches!(c, ' ' | '(' | ')')) {
+                    word.push(c);
+                }
+                tokens.push(Token::Word(word));
+            }
+        }
+    }
+    Some(tokens)
+}
+
+struct Parser {
+    tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+    nesting: usize,
+}
+
+impl Parser {
+    fn keyword(&mut self, keyword: &str) -> bool {
+        let found = |token: &Token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case(keyword));
+        self.tokens.next_if(found).is_some()
+    }
+
+    fn or(&mut self) -> Option<Filter> {
+        let first = self.and()?;
+        let mut any = vec![first];
+        while self.keyword("or") {
+            any.push(self.and()?);
+        }
+        Some(if any.len() == 1 { any.remove(0) } else { Filter::Or(any) })
+    }
+
+    fn and(&mut self) -> Option<Filter> {
+        let first = self.not()?;
+        let mut all = vec![first];
+        while self.keyword("and") {
+            all.push(self.not()?);
+        }
+        Some(if all.len() == 1 { all.remove(0) } else { Filter::And(all) })
+    }
+
+    fn not(&mut self) -> Option<Filter> {
+        if self.keyword("!") { Some(Filter::Not(Box::new(self.primary()?))) } else { self.primary() }
+    }
+
+    fn primary(&mut self) -> Option<Filter> {
+        let word = match self.tokens.next()? {
+            Token::Open => {
+                self.nesting += 1;
+                let inner = (self.nesting <= MAX_NESTING).then(|| self.or()).flatten()?;
+                self.nesting -= 1;
+                return matches!(self.tokens.next()?, Token::Close).then_some(inner);
+            }
+            Token::Close | Token::Text(_) => return None,
+            Token::Word(word) => word,
+        };
+        if let Some(literal) = boolean(&word) {
+            return Some(Filter::Literal(literal));
+        }
+        let pointer = (word != "!").then(|| Pointer::parse(&word)).flatten()?;
+        let Token::Word(operator) = self.tokens.next()? else {
+            return None;
+        };
+        if operator.eq_ignore_ascii_case("pr") {
+            return Some(Filter::Present(pointer));
+        }
+        let operator = Operator::parse(&operator)?;
+        let assertion = match self.tokens.next()? {
+            Token::Text(text) => Assertion::Text(text),
+            Token::Word(word) => Assertion::parse(&word)?,
+            Token::Open | Token::Close => return None,
+        };
+        Some(Filter::Compare(pointer, operator, assertion))
+    }
+}
+
+fn boolean(word: &str) -> Option<bool> {
+    match word {
+        _ if word.eq_ignore_ascii_case("true") => Some(true),
+        _ if word.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+impl Operator {
+    fn parse(word: &str) -> Option<Self> {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'.';
+        if !word.bytes().all(legal) {
+            return None;
+        }
+        Some(match word.to_ascii_lowercase().as_str() {
+            "eq" => Self::Equal,
+            "co" => Self::Contains,
+            "sw" => Self::StartsWith,
+            "lt" => Self::Less,
+            "le" => Self::LessOrEqual,
+            "gt" => Self::Greater,
+            "ge" => Self::GreaterOrEqual,
+            _ => Self::Extended(word.to_owned()),
+        })
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Equal => "eq",
+            Self::Contains => "co",
+            Self::StartsWith => "sw",
+            Self::Less => "lt",
+            Self::LessOrEqual => "le",
+            Self::Greater => "gt",
+            Self::GreaterOrEqual => "ge",
+            Self::Extended(word) => word,
+        }
+    }
+}
+
+impl Assertion {
+    fn parse(word: &str) -> Option<Self> {
+        if let Some(truth) = boolean(word) {
+            return Some(Self::Bool(truth));
+        }
+        if !word.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b)) {
+            return None;
+        }
+        if word.contains('.') { word.parse().ok().map(Self::Double) } else { word.parse().ok().map(Self::Integer) }
+    }
+}
+
+impl fmt::Display for Filter {
+    /// The canonical form (§7.2).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let join = |f: &mut fmt::Formatter<'_>, parts: &[Filter], word: &str| {
+            f.write_str("(")?;
+            for (n, part) in parts.iter().enumerate() {
+                if n > 0 {
+                    write!(f, " {word} ")?;
+                }
+                write!(f, "{part}")?;
+            }
+            f.write_str(")")
+        };
+        match self {
+            Self::Literal(literal) => write!(f, "{literal}"),
+            Self::Present(pointer) => write!(f, "{pointer} pr"),
+            Self::Compare(pointer, operator, assertion) => write!(f, "{pointer} {} {assertion}", operator.as_str()),
+            Self::Not(inner) => write!(f, "! ({inner})"),
+            Self::And(all) => join(f, all, "and"),
+            Self::Or(any) => join(f, any, "or"),
+        }
+    }
+}
+
+impl fmt::Display for Assertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Double(number) => write!(f, "{number:?}"),
+            Self::Bool(truth) => write!(f, "{truth}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn object() -> Value {
+        json!({"_id": "u1", "userName": "Alice", "age": 30, "score": 7.5, "active": true, "nick": null,
+            "tags": ["red", "Blue", 7], "name": {"given": "Alice", "family": "O'Neil"},
+            "emails": [{"value": "a@x.org"}, {"value": "b@x.org"}],
+            "path": "c:\\temp\\", "q": "say \"hi\"", "empty": "",
+            "created": "2024-05-01T10:00:00Z", "!x": 1, "a/b": "slash", "a b": "sp"})
+    }
+
+    /// crest.md §7.5: its rows, by their numbers' groups: what matches, what does not, what is no filter.
+    #[test]
+    fn the_case_table_of_the_reference() {
+        let object = object();
+        let matching = [
+            "true",
+            "TRUE",
+            "true or false and false",
+            "! false",
+            "! (! (true))",
+            "userName eq \"alice\"",
+            "userName eq 'ALICE'",
+            "/userName eq \"Alice\"",
+            "userName/ eq \"Alice\"",
+            "userName EQ \"Alice\"",
+            "userName co \"LIC\"",
+            "userName sw \"al\"",
+            "userName gt \"Al\"",
+            "userName ge \"alice\"",
+            "userName le \"Alicf\"",
+            "age eq 30",
+            "age eq 30.0",
+            "age eq +30",
+            "age eq 3.0e1",
+            "age gt 29.9",
+            "age co 30",
+            "score ge 7",
+            "score eq 7.5",
+            "active eq true",
+            "active eq TRUE",
+            "active gt false",
+            "nick pr",
+            "! (missing eq 1)",
+            "! (missing pr)",
+            "empty pr",
+            "empty eq \"\"",
+            "empty sw \"\"",
+            "userName co \"\"",
+            "tags eq \"red\"",
+            "tags eq \"BLUE\"",
+            "tags eq 7",
+            "tags/1 eq \"blue\"",
+            "tags eq \"red\" and tags eq \"blue\"",
+            "name/given eq \"alice\"",
+            "name/family eq \"O'Neil\"",
+            "name/family eq 'O\\'Neil'",
+            "name pr",
+            "emails/0/value sw \"a\"",
+            "path eq \"c:\\\\temp\\\\\"",
+            "path eq 'c:\\\\temp\\\\'",
+            "q eq \"say \\\"hi\\\"\"",
+            "q eq 'say \"hi\"'",
+            "created gt \"2024-04-30T23:59:59Z\"",
+            "a%2Fb eq \"slash\"",
+            "a%20b eq \"sp\"",
+            "/ pr",
+            "_id eq \"u1\"",
+            "userName eq \"alice\" and age gt 40 or active eq true",
+            "(userName eq \"zed\" or age gt 20) and active eq true",
+            "(age eq 30)and(active eq true)",
+            "userName eq \"alice\"and age pr",
+            "!x pr",
+            "! x pr",
+            "userName eq \"ali\\ce\"",
+            "userName eq \"alice\" AND age EQ 30 OR false",
+        ];
+        let missing = [
+            "false",
+            "true and false",
+            "(true or false) and false",
+            "! (true)",
+            "!(true)",
+            "userName sw \"lice\"",
+            "userName lt \"alice\"",
+            "age eq \"30\"",
+            "age lt 30",
+            "age sw 3",
+            "score eq .75",
+            "active eq \"true\"",
+            "active eq 1",
+            "nick eq \"\"",
+            "missing pr",
+            "missing eq 1",
+            "tags/3 pr",
+            "tags/- pr",
+            "! (tags eq \"red\")",
+            "name eq \"x\"",
+            "emails/value pr",
+            "emails/value eq \"a@x.org\"",
+            "q eq \"say \\h\\i\"",
+            "userName eq \"zed\" or age gt 20 and active eq false",
+            "userName regex \"al.*\"",
+            "userName regex \"al.*\" or true",
+            "! (userName regex \"al.*\")",
+        ];
+        let invalid = [
+            "!true",
+            "! ! true",
+            "userName eq Alice",
+            "age eq 3e1",
+            "age eq null",
+            "path eq \"c:\\temp\\\"",
+            "userName eq\"alice\"",
+            "age eq 30and true",
+            "a{b eq 1",
+            "userName op! 1",
+            "userName eq",
+            "userName",
+            "",
+            "()",
+            "(true",
+            "true)",
+            "\"userName\" eq \"alice\"",
+            "userName eq \"alice",
+            "true true",
+            "userName pr 1",
+            "true eq \"T\"",
+            "age eq 9223372036854775808",
+            "age\teq 30",
+        ];
+        for filter in matching {
+            assert!(Filter::parse(filter).expect(filter).selects(&object, Names::Exact), "{filter}");
+        }
+        for filter in missing {
+            assert!(!Filter::parse(filter).expect(filter).selects(&object, Names::Exact), "{filter}");
+        }
+        for filter in invalid {
+            let text = format!(
+                "The value '{filter}' for parameter '_queryFilter' could not be parsed as a valid query filter"
+            );
+            assert_eq!(Filter::parse(filter), Err(Error::bad_request(text)), "{filter}");
+        }
+        let nested = |n: usize| format!("{}true{}", "(".repeat(n), ")".repeat(n));
+        assert!(Filter::parse(&nested(63)).is_ok());
+        assert!(Filter::parse(&nested(64)).is_err());
+        assert!(Filter::parse(&nested(8000)).is_err());
+    }
+
+    #[test]
+    fn the_canonical_form_is_the_one_of_the_reference() {
+        for (filter, canonical) in [
+            ("TRUE", "true"),
+            ("(true)", "true"),
+            ("true and true", "(true and true)"),
+            ("a/b eq 'x'", "/a/b eq \"x\""),
+            ("a eq 5", "/a eq 5"),
+            ("! a pr", "! (/a pr)"),
+        ] {
+            assert_eq!(Filter::parse(filter).expect(filter).to_string(), canonical);
+        }
+    }
+
+    #[test]
+    fn names_ignore_case_where_asked_to() {
+        let filter = Filter::parse("USERNAME eq 'alice'").expect("parses");
+        assert!(filter.selects(&object(), Names::AnyCase));
+        assert!(!filter.selects(&object(), Names::Exact));
+    }
+
+    proptest! {
+        /// The canonical form means the same; and no input makes the parser fall over.
+        #[test]
+        fn canonical_is_a_fixed_point(text in r#"[()! "'\\a1.]{0,12}( (and|or|eq|pr|true|co|\(|\)|'a'|a|5))*"#) {
+            if let Ok(filter) = Filter::parse(&text) {
+                let canonical = filter.to_string();
+                if let Ok(again) = Filter::parse(&canonical) {
+                    prop_assert_eq!(again.to_string(), canonical);
+                }
+            }
+        }
+    }
+}

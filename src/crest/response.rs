@@ -1,0 +1,130 @@
+//! Answers: status, headers, body (crest.md §4.2, §11).
+
+use super::{Error, Item, Listing, Protocol, Version, item::Shown, pretty};
+use actix_web::{HttpResponse, HttpResponseBuilder, http::StatusCode};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
+
+/// How an answer is to be written.
+#[derive(Clone, Copy)]
+pub struct Manner {
+    /// Spread over lines.
+    pub pretty: bool,
+    /// The framework's rules.
+    pub protocol: Protocol,
+    /// The version that answers; `None` before one is selected.
+    pub version: Option<Version>,
+    /// `Cache-Control`.
+    pub cache_control: &'static str,
+    /// Whether protocol 1.0 shows ids.
+    pub id_in_v1: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { pretty: false, protocol: Protocol::V2_1, version: None, cache_control: "private", id_in_v1: true }
+    }
+}
+
+/// What came of a request.
+pub enum Answer {
+    /// One resource.
+    Item(Item),
+    /// One resource that is new; where it is, as an absolute URL.
+    Created(Item, String),
+    /// The caller has this revision already.
+    NotModified(String),
+    /// Several resources.
+    Listing(Listing),
+    /// What an action returned.
+    Result(Value),
+    /// An action returned nothing.
+    NoContent,
+}
+
+/// Headers of every answer below `/json` (crest.md §4.2), so that no browser takes an answer for something else.
+pub fn headers(response: &mut HttpResponseBuilder, cache_control: &str) {
+    response
+        .insert_header(("Cache-Control", cache_control))
+        .insert_header(("Expires", "0"))
+        .insert_header(("Pragma", "no-cache"))
+        .insert_header(("X-Content-Type-Options", "nosniff"))
+        .insert_header(("X-Frame-Options", "SAMEORIGIN"))
+        .insert_header(("Cross-Origin-Opener-Policy", "same-origin"))
+        .insert_header(("Cross-Origin-Resource-Policy", "same-origin"));
+}
+
+fn respond(status: StatusCode, manner: Manner) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    headers(&mut response, manner.cache_control);
+    if let Some(version) = manner.version {
+        response.insert_header(("Content-API-Version", format!("resource={version}")));
+    }
+    response
+}
+
+fn json(mut response: HttpResponseBuilder, value: &impl Serialize, manner: Manner) -> HttpResponse {
+    response.insert_header(("Content-Type", "application/json;charset=UTF-8")).body(pretty::write(value, manner.pretty))
+}
+
+/// Writes an answer.
+pub fn write(answer: Answer, manner: Manner) -> HttpResponse {
+    let shown = |item| Shown { item, protocol: manner.protocol, id_in_v1: manner.id_in_v1 };
+    let tagged = |mut response: HttpResponseBuilder, item: &Item| {
+        if let Some(revision) = &item.revision {
+            response.insert_header(("ETag", format!("\"{revision}\"")));
+        }
+        response
+    };
+    match answer {
+        Answer::Item(item) => json(tagged(respond(StatusCode::OK, manner), &item), &shown(&item), manner),
+        Answer::Created(item, location) => {
+            let mut response = tagged(respond(StatusCode::CREATED, manner), &item);
+            response.insert_header(("Location", location));
+            json(response, &shown(&item), manner)
+        }
+        Answer::NotModified(revision) => {
+            respond(StatusCode::NOT_MODIFIED, manner).insert_header(("ETag", format!("\"{revision}\""))).finish()
+        }
+        Answer::Listing(listing) => {
+            let mut response = respond(StatusCode::OK, manner);
+            if let (false, Some(version)) = (listing.items.is_empty(), manner.version) {
+                let versions = format!("protocol={},resource={version}", manner.protocol);
+                response.insert_header(("Content-API-Version", versions));
+            }
+            let result: Vec<Shown<'_>> = listing.items.iter().map(shown).collect();
+            json(response, &Envelope { result, listing: &listing }, manner)
+        }
+        Answer::Result(value) => json(respond(StatusCode::OK, manner), &value, manner),
+        Answer::NoContent => respond(StatusCode::NO_CONTENT, manner).finish(),
+    }
+}
+
+/// Writes an error.
+pub fn fail(error: &Error, manner: Manner) -> HttpResponse {
+    let status = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = respond(status, manner);
+    if let Some(seconds) = error.retry_after() {
+        response.insert_header(("Retry-After", seconds.to_string()));
+    }
+    json(response, error, manner)
+}
+
+/// §5.6: all six members, in this order.
+struct Envelope<'l> {
+    result: Vec<Shown<'l>>,
+    listing: &'l Listing,
+}
+
+impl Serialize for Envelope<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(6))?;
+        map.serialize_entry("result", &self.result)?;
+        map.serialize_entry("resultCount", &self.result.len())?;
+        map.serialize_entry("pagedResultsCookie", &Value::Null)?;
+        map.serialize_entry("totalPagedResultsPolicy", self.listing.policy)?;
+        map.serialize_entry("totalPagedResults", &self.listing.total)?;
+        map.serialize_entry("remainingPagedResults", &self.listing.remaining)?;
+        map.end()
+    }
+}

@@ -1,0 +1,136 @@
+//! What is served below `{context}/json`: resources, one file each, on the framework of [`crate::crest`], and how a path
+//! finds them.
+//!
+//! | path                                                    | what                                  | file            |
+//! |---------------------------------------------------------|---------------------------------------|-----------------|
+//! | `global-config/realms`                                  | realms                                | [`realms`]      |
+//! | `{realm}/users`                                         | users                                 | [`users`]       |
+//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, gateway agents     | [`agents`]      |
+//! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
+//! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
+//!
+//! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes()`], then [`Routes::resource`] (see
+//! [`crate::crest`]) or [`Routes::plain`] for what is no resource, then [`mount`], once per worker:
+//!
+//! ```
+//! use actix_web::{App, HttpResponse, web};
+//! use quorate::rest::{self, Csrf, PlainCall, Scope};
+//!
+//! async fn hello(call: PlainCall) -> HttpResponse {
+//!     HttpResponse::Ok().body(format!("{} bytes for {}", call.body.len(), call.realm))
+//! }
+//!
+//! let app = || {
+//!     let routes = || rest::routes().plain(Scope::Realm, "hello", Csrf::Checked, hello);
+//!     App::new().service(web::scope("/am/json").configure(|config| rest::mount(routes(), config)))
+//! };
+//! # drop(app());
+//! ```
+
+pub mod agents;
+pub mod authenticate;
+pub mod authorization;
+pub mod identity;
+pub mod realms;
+pub mod routes;
+pub mod schema;
+pub mod serverinfo;
+pub mod services;
+pub mod sessions;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod users;
+
+pub use routes::{Csrf, PlainCall, Routes, Scope};
+
+use crate::{
+    crest::{
+        Error, Head, Params, body,
+        request::forgeable,
+        response::{self, Manner},
+        serve::{self, Place, Routed},
+    },
+    desk::Desk,
+};
+use actix_web::{HttpRequest, HttpResponse, web};
+use routes::{Found, Target};
+
+/// The resources of this module. Others are added by whoever mounts them.
+pub fn routes() -> Routes {
+    Routes::default()
+        .resource(Scope::Global, "global-config/realms", realms::Realms)
+        .resource(Scope::Realm, "users", users::Users)
+        .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
+        .resource(Scope::Realm, "realm-config/agents/OAuth2Client", agents::Agents(&agents::OAUTH2_CLIENT))
+        .resource(Scope::Realm, "realm-config/agents/IdentityGateway", agents::Agents(&agents::IDENTITY_GATEWAY))
+        .resource(Scope::Realm, "realm-config/agents/IdentityGatewayAgent", agents::Agents(&agents::IDENTITY_GATEWAY))
+        .resource(Scope::Realm, "realm-config/services", services::AllServices)
+        .resource(Scope::Realm, "realm-config/services/oauth-oidc", services::Provider)
+        .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
+        .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
+}
+
+/// Serves the resources of this module. Belongs into the scope `{context}/json` of an application that has
+/// `web::Data<Desk>`.
+pub fn configure(config: &mut web::ServiceConfig) {
+    mount(routes(), config);
+}
+
+/// Serves `routes`: as [`configure`], with more in the table.
+pub fn mount(routes: Routes, config: &mut web::ServiceConfig) {
+    config.app_data(web::Data::new(routes)).default_service(web::to(handle));
+}
+
+async fn handle(
+    request: HttpRequest,
+    payload: web::Payload,
+    desk: web::Data<Desk>,
+    routes: web::Data<Routes>,
+) -> HttpResponse {
+    match answer(&desk, &routes, &request, payload).await {
+        Ok(response) => response,
+        // Before a resource was found, nobody knows how the answer should look.
+        Err(error) => response::fail(&error, Manner { pretty: pretty(&request), ..Manner::default() }),
+    }
+}
+
+fn pretty(request: &HttpRequest) -> bool {
+    let params = Params::parse(request.query_string()).unwrap_or_default();
+    params.get("_prettyPrint").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// Path, then head, then body, then realm: what costs least is checked first.
+async fn answer(
+    desk: &Desk,
+    routes: &Routes,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Error> {
+    let context = &desk.front().context_path;
+    let path = request.uri().path();
+    let below = path.strip_prefix(context.as_str()).unwrap_or(path);
+    let Found { target, realm, rest, path: endpoint } = routes.find(below.strip_prefix("/json").unwrap_or(below))?;
+    match target {
+        Target::Plain { csrf, handler } => {
+            if *csrf == Csrf::Checked && forgeable(request) {
+                return Err(Error::plain(403));
+            }
+            let params = Params::parse(request.query_string())?;
+            let body = body::read(payload).await?;
+            let realm = realm.resolve(desk, &params).await?;
+            let call = PlainCall { desk: desk.clone(), realm, request: request.clone(), body, rest };
+            Ok(handler(call).await)
+        }
+        Target::Resource(resource) => {
+            let head = Head::parse(request)?;
+            let body = body::read(payload).await?;
+            let realm = realm.resolve(desk, &head.params).await?;
+            let url = format!("{}{}", desk.base_url().deployment(), below);
+            let place = Place { path: &endpoint, id: rest.first().map(String::as_str), url: &url };
+            let routed = Routed { resource: &**resource, place, head: &head, body: &body, realm: &realm };
+            Ok(serve::serve(desk, request, routed).await)
+        }
+    }
+}

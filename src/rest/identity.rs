@@ -1,0 +1,81 @@
+//! What users and agents have in common: universal ids, passwords, one name space.
+
+use crate::{crest::Call, passwords::MAX_PASSWORD_BYTES};
+use quorate_raft::{Kind, RealmPath};
+
+/// Kinds whose ids are names of clients and agents: one name space per realm (oauth2-config.md §11).
+pub const AGENT_KINDS: [Kind; 2] = [Kind::OAuth2Client, Kind::IdentityGateway];
+
+/// AM's universal id: `id=demo,ou=user,o=beta,ou=services,o=alpha,ou=services,ou=am-config` for `/alpha/beta`. `kind` is
+/// `user`, `group` or `agent`.
+pub fn universal_id(realm: &RealmPath, kind: &str, name: &str) -> String {
+    let mut id = format!("id={name},ou={kind}");
+    for level in realm.as_str().split('/').filter(|level| !level.is_empty()).rev() {
+        id.push_str(&format!(",o={level},ou=services"));
+    }
+    id.push_str(",ou=am-config");
+    id
+}
+
+/// A user's id in the form that is compared.
+pub fn user_id(username: &str) -> String {
+    username.to_lowercase()
+}
+
+/// Whether a name can be the id of a user, client or agent: it appears in paths, subjects and logs.
+pub fn is_name(name: &str) -> bool {
+    let bounded = !name.is_empty() && name.len() <= 255;
+    bounded && name != "." && name != ".." && name.trim() == name && !name.chars().any(char::is_control)
+}
+
+/// The kinds of subject that appear in tokens by their bare name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// A user.
+    User,
+    /// A client or agent of a kind.
+    Agent(Kind),
+}
+
+/// Whether another subject of the realm has this name already. A token names its subject by the bare name: a client that is
+/// called like a user could pass for that user, and the other way round. Clients and agents share one name space.
+pub fn is_taken(call: &Call<'_>, name: &str, wanted: Named) -> bool {
+    let folded = user_id(name);
+    let agent = |id: &str, other_than: Option<Kind>| {
+        let kinds = AGENT_KINDS.into_iter().filter(|kind| Some(*kind) != other_than);
+        kinds.into_iter().any(|kind| call.desk.document(call.realm, kind, id).is_some())
+    };
+    match wanted {
+        // Users ignore case; of clients, the two spellings that a token could carry.
+        Named::User => agent(name, None) || agent(&folded, None),
+        Named::Agent(own) => agent(name, Some(own)) || call.desk.document(call.realm, Kind::User, &folded).is_some(),
+    }
+}
+
+/// Whether a password or secret can be kept.
+pub fn is_secret(secret: &str) -> bool {
+    !secret.is_empty() && secret.len() <= MAX_PASSWORD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_universal_id_names_its_realm_inside_out() {
+        let id = |realm: &str| universal_id(&realm.into(), "user", "demo");
+        assert_eq!(id("/"), "id=demo,ou=user,ou=am-config");
+        assert_eq!(id("/alpha"), "id=demo,ou=user,o=alpha,ou=services,ou=am-config");
+        assert_eq!(id("/alpha/beta"), "id=demo,ou=user,o=beta,ou=services,o=alpha,ou=services,ou=am-config");
+    }
+
+    #[test]
+    fn a_name_is_visible_and_bounded() {
+        for name in ["demo", "Zoë", "a b", "x@y", "a/b"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", " a", "a ", ".", "..", "a\nb", "a\u{7f}", &"x".repeat(256)] {
+            assert!(!is_name(name), "{name:?}");
+        }
+    }
+}

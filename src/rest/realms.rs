@@ -1,0 +1,342 @@
+//! `/json/global-config/realms` (authn-sessions-realms.md c.1).
+//!
+//! | c.1                                  | here                         |
+//! |--------------------------------------|------------------------------|
+//! | `_id` is base64url of the path       | `id_of`, `path_of`           |
+//! | required fields, types               | `Fields::of`                 |
+//! | characters, reserved names           | `check_name`, `check_alias`  |
+//! | PUT only updates                     | `put_creates`, `update`      |
+//! | delete: root 401, children 409       | `delete`                     |
+//!
+//! A realm's document lies in the top-level realm under its path. The top-level realm has none: it is always there.
+
+use crate::{
+    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
+    desk::{WriteError, put},
+    realms::from_parameter,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use quorate_raft::{Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq};
+use serde_json::{Value, json};
+
+/// Characters that neither names nor aliases may have, by code point.
+const FORBIDDEN: &[char] = &[' ', '"', '#', '$', '%', '&', '+', ',', '/', ':', ';', '<', '=', '>', '?', '@', '\\'];
+
+/// Longest path, bytes: what a request can address.
+const MAX_PATH_BYTES: usize = 512;
+
+/// First path elements of endpoints, below `/json` and below `/oauth2`: a realm of that name could not be addressed by the
+/// short forms.
+pub(super) const RESERVED: &[&str] = &[
+    "access_token",
+    "agents",
+    "applications",
+    "applicationtypes",
+    "audit",
+    "authenticate",
+    "authorize",
+    "bc-authorize",
+    "conditiontypes",
+    "connect",
+    "dashboard",
+    "decisioncombiners",
+    "device",
+    "endsession",
+    "global-config",
+    "groups",
+    "health",
+    "idtokeninfo",
+    "introspect",
+    "json",
+    "libraries",
+    "oauth2",
+    "par",
+    "policies",
+    "realm-config",
+    "realms",
+    "records",
+    "register",
+    "resource_set",
+    "resourcetypes",
+    "scripts",
+    "selfservice",
+    "serverinfo",
+    "sessions",
+    "stateless",
+    "subjectattributes",
+    "subjecttypes",
+    "token",
+    "tokeninfo",
+    "tokens",
+    "uma",
+    "userinfo",
+    "users",
+    ".well-known",
+];
+
+/// The resource.
+pub struct Realms;
+
+/// What a realm's document holds, checked.
+struct Fields {
+    name: String,
+    parent: RealmPath,
+    active: bool,
+    aliases: Vec<String>,
+}
+
+fn id_of(path: &str) -> String {
+    URL_SAFE_NO_PAD.encode(path)
+}
+
+/// The path behind an id, or an error that names it.
+fn path_of(id: &str) -> Result<RealmPath, Error> {
+    let bytes = URL_SAFE_NO_PAD.decode(id).ok();
+    let path = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|path| path.starts_with('/'));
+    path.map(RealmPath::from).ok_or_else(|| unreadable(id))
+}
+
+fn unreadable(path: &str) -> Error {
+    Error::new(404, format!("Realm cannot be read: {path}"))
+}
+
+fn key(path: &RealmPath) -> DocumentKey {
+    DocumentKey::new(&RealmPath::root(), Kind::Realm, path.as_str())
+}
+
+fn child(parent: &RealmPath, name: &str) -> RealmPath {
+    if *parent == RealmPath::root() { format!("/{name}") } else { format!("{parent}/{name}") }.into()
+}
+
+fn top_level() -> Item {
+    let content = json!({"parentPath": null, "active": true, "name": "/", "aliases": []});
+    Item::new(id_of("/"), Some(Seq(0)), content.as_object().cloned().unwrap_or_default())
+}
+
+/// `[ , ", #, …]`, as the reference lists a set.
+fn forbidden() -> String {
+    let listed: Vec<String> = FORBIDDEN.iter().map(char::to_string).collect();
+    format!("[{}]", listed.join(", "))
+}
+
+fn has_forbidden(text: &str) -> bool {
+    text.contains(FORBIDDEN) || text.chars().any(char::is_control)
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    if has_forbidden(name) {
+        return Err(Error::bad_request(format!("Realm names cannot contain: {}", forbidden())));
+    }
+    // `.` and `..` would be no element of a path.
+    if name == "." || name == ".." || RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+        return Err(Error::bad_request(format!("Organization name {name} is invalid")));
+    }
+    Ok(())
+}
+
+fn check_alias(alias: &str) -> Result<(), Error> {
+    if alias.is_empty() || has_forbidden(alias) {
+        return Err(Error::bad_request(format!("Realm alias cannot contain: {}", forbidden())));
+    }
+    Ok(())
+}
+
+fn aliases(value: &Value) -> Result<Vec<String>, Error> {
+    let wrong = || Error::bad_request("Wrong parameter type provided in aliases. Expected list");
+    let aliases: Option<Vec<String>> =
+        value.as_array().ok_or_else(wrong)?.iter().map(|alias| alias.as_str().map(str::to_owned)).collect();
+    let aliases = aliases.ok_or_else(wrong)?;
+    aliases.iter().try_for_each(|alias| check_alias(alias))?;
+    Ok(aliases)
+}
+
+impl Fields {
+    fn of(content: &Object) -> Result<Self, Error> {
+        known(content)?;
+        let given = |name: &str| {
+            let value = content
+                .get(name)
+                .filter(|value| !value.is_null() && value.as_str().is_none_or(|s| !s.trim().is_empty()));
+            value.ok_or_else(|| Error::bad_request(format!("No {name} parameter provided")))
+        };
+        let wrong = |name: &str, expected: &str| {
+            Error::bad_request(format!("Wrong parameter type provided in {name}. Expected {expected}"))
+        };
+        let (name, parent) = (given("name")?, given("parentPath")?);
+        let (active, listed) = (given("active")?, given("aliases")?);
+        let name = name.as_str().ok_or_else(|| wrong("name", "string"))?;
+        let parent = parent.as_str().ok_or_else(|| wrong("parentPath", "string"))?;
+        let active = active.as_bool().ok_or_else(|| wrong("active", "boolean"))?;
+        let aliases = aliases(listed)?;
+        check_name(name)?;
+        let parent = from_parameter(parent).ok_or_else(|| unreadable(parent))?;
+        if child(&parent, name).as_str().len() > MAX_PATH_BYTES {
+            return Err(Error::bad_request(format!("Organization name {name} is invalid")));
+        }
+        Ok(Self { name: name.to_owned(), parent, active, aliases })
+    }
+
+    fn body(&self) -> Object {
+        let body = json!({
+            "name": self.name, "parentPath": self.parent.as_str(), "active": self.active, "aliases": self.aliases,
+        });
+        body.as_object().cloned().unwrap_or_default()
+    }
+
+    /// Documents that must exist while the realm does.
+    fn references(&self) -> Vec<DocumentKey> {
+        if self.parent == RealmPath::root() { Vec::new() } else { vec![key(&self.parent)] }
+    }
+}
+
+/// AD-03: members that a realm does not have are refused.
+fn known(content: &Object) -> Result<(), Error> {
+    let valid = ["name", "parentPath", "active", "aliases"];
+    match content.keys().find(|name| !valid.contains(&name.as_str()) && !["_id", "_rev"].contains(&name.as_str())) {
+        Some(_) => Err(Error::invalid_attribute(valid)),
+        None => Ok(()),
+    }
+}
+
+/// An alias names one realm.
+async fn check_aliases_free(call: &Call<'_>, own: &RealmPath, aliases: &[String]) -> Result<(), Error> {
+    for (path, _, content) in call.collect(Kind::Realm).await? {
+        let taken = content.get("aliases").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        for alias in taken.filter(|_| *path != *own.as_str()) {
+            if aliases.iter().any(|wanted| wanted.eq_ignore_ascii_case(alias)) {
+                return Err(Error::new(409, format!("The realm alias {alias} is already in use.")));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Resource for Realms {
+    fn shape(&self) -> Shape {
+        Shape::Collection
+    }
+
+    fn versions(&self) -> &[Version] {
+        &[Version(1, 0)]
+    }
+
+    fn put_creates(&self) -> bool {
+        false
+    }
+
+    async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
+        if create.id.is_some() {
+            return Err(Error::new(501, "Cannot provide ID for Realm resource"));
+        }
+        let mut fields = Fields::of(create.content)?;
+        let all = call.collect(Kind::Realm).await?;
+        let stored = |path: &RealmPath| all.iter().find(|(known, ..)| known.eq_ignore_ascii_case(path.as_str()));
+        if fields.parent != RealmPath::root() {
+            let (parent, ..) = stored(&fields.parent).ok_or_else(|| unreadable(fields.parent.as_str()))?;
+            fields.parent = RealmPath(parent.clone());
+        }
+        let path = child(&fields.parent, &fields.name);
+        let taken = || create.taken(call, format!("The realm {path} already exists."));
+        if stored(&path).is_some() {
+            return Err(taken());
+        }
+        check_aliases_free(call, &path, &fields.aliases).await?;
+        let body = fields.body();
+        let write = put(key(&path), Precondition::Absent, &Value::Object(body.clone()), fields.references(), false);
+        match call.write(write).await {
+            Ok(revision) => Ok(Item::new(id_of(path.as_str()), Some(revision), body)),
+            Err(WriteError::Refused(Refusal::Exists(_))) => Err(taken()),
+            Err(WriteError::Refused(Refusal::Dangling(parent))) => Err(unreadable(&parent.id)),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
+        let path = path_of(id)?;
+        if path == RealmPath::root() {
+            return Ok(top_level());
+        }
+        let entry = call.desk.document(&RealmPath::root(), Kind::Realm, path.as_str());
+        let entry = entry.ok_or_else(|| unreadable(path.as_str()))?;
+        let content = entry.json().as_object().cloned().unwrap_or_default();
+        Ok(Item::new(id, Some(entry.document.revision), content))
+    }
+
+    async fn update(&self, call: &Call<'_>, id: &str, content: &Object, when: &Match) -> Result<Item, Error> {
+        let path = path_of(id)?;
+        if path == RealmPath::root() {
+            return Err(Error::unsupported()); // nothing of the top-level realm can be changed
+        }
+        let entry = call.desk.document(&RealmPath::root(), Kind::Realm, path.as_str());
+        let entry = entry.ok_or_else(|| unreadable(path.as_str()))?;
+        let when = unchanged(when, id, entry.document.revision)?;
+        known(content)?;
+        if content.get("active").is_some_and(|active| !active.is_boolean()) {
+            return Err(Error::bad_request("Invalid attribute values"));
+        }
+        // What is left out stays; what is there is checked as on creation.
+        let mut merged = entry.json().as_object().cloned().unwrap_or_default();
+        merged.extend(content.iter().filter(|(name, _)| !name.starts_with('_')).map(|(n, v)| (n.clone(), v.clone())));
+        let fields = Fields::of(&merged)?;
+        if !child(&fields.parent, &fields.name).as_str().eq_ignore_ascii_case(path.as_str()) {
+            return Err(Error::bad_request("Realm name in URL does not match realm name in request body"));
+        }
+        check_aliases_free(call, &path, &fields.aliases).await?;
+        let mut body = entry.json().as_object().cloned().unwrap_or_default();
+        body.insert("active".into(), fields.active.into());
+        body.insert("aliases".into(), fields.aliases.clone().into());
+        let write = put(key(&path), when, &Value::Object(body.clone()), entry.document.references.clone(), false);
+        Ok(Item::new(id, Some(call.write(write).await?), body))
+    }
+
+    async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {
+        let path = path_of(id)?;
+        if path == RealmPath::root() {
+            return Err(Error::new(401, "Unauthorized-Cannot delete root suffix"));
+        }
+        let entry = call.desk.document(&RealmPath::root(), Kind::Realm, path.as_str());
+        let entry = entry.ok_or_else(|| unreadable(path.as_str()))?;
+        unchanged(when, id, entry.document.revision)?;
+        match call.desk.propose(Command::DeleteRealm(path.clone())).await? {
+            Outcome::Refused(Refusal::Referenced { .. }) => {
+                Err(Error::new(409, "Sub Organization cannot be deleted. Sub entries exist."))
+            }
+            Outcome::Refused(Refusal::Missing(_)) => Err(unreadable(path.as_str())),
+            Outcome::Refused(refusal) => Err(refusal.into()),
+            Outcome::Written(_) | Outcome::Done | Outcome::Issued { .. } => {
+                let content = entry.json().as_object().cloned().unwrap_or_default();
+                Ok(Item::new(id, Some(entry.document.revision), content))
+            }
+        }
+    }
+
+    async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
+        let all = call.collect(Kind::Realm).await?;
+        let below = all.into_iter().map(|(path, revision, content)| Item::new(id_of(&path), Some(revision), content));
+        query.answer_all(std::iter::once(top_level()).chain(below), Totals::Unpaged)
+    }
+
+    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+        match (id, name) {
+            (None, "template") => Ok(Some(json!({"parentPath": "/", "active": true}))),
+            (None, "schema") => Ok(Some(schema())),
+            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+        }
+    }
+}
+
+fn schema() -> Value {
+    let text = |title: &str| json!({"title": title, "type": "string", "required": true});
+    json!({
+        "type": "object",
+        "properties": {
+            "name": text("Name"),
+            "parentPath": text("Parent"),
+            "active": {"title": "Active", "type": "boolean", "required": true},
+            "aliases": {"title": "Aliases", "type": "array", "items": {"type": "string"}, "required": true},
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

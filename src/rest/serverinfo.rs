@@ -1,0 +1,124 @@
+//! `/json/{realm}/serverinfo` (authn-sessions-realms.md f.1 to f.3): what clients and pages ask before they sign in.
+
+use crate::crest::{Call, Error, Item, Object, Resource, Shape, Verb, Version};
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+
+use crate::secrets::sha256;
+
+/// The version of Access Management whose wire we speak: clients switch on the first `x.y.z` they find.
+const SPOKEN: &str = "7.5.0";
+
+/// `serverinfo/*` and `serverinfo/cookieDomains`.
+pub struct ServerInfo;
+
+/// `serverinfo/version`.
+pub struct ServerVersion;
+
+/// An item whose revision is a hash of its content, since no document lies behind it.
+fn item(id: &str, content: &Value) -> Item {
+    let [a, b, c, d, ..] = sha256(content.to_string().as_bytes());
+    let revision = i32::from_be_bytes([a, b, c, d]).to_string();
+    let content = content.as_object().cloned().unwrap_or_default();
+    Item { id: id.to_owned(), revision: Some(revision), content }
+}
+
+/// The first language of `Accept-Language` that looks like one; `en-US` without.
+fn language(call: &Call<'_>) -> String {
+    let header = call.request.headers().get("Accept-Language").and_then(|value| value.to_str().ok());
+    let tag = header.and_then(|value| value.split([',', ';']).next()).map(str::trim);
+    let is_tag =
+        |tag: &&str| !tag.is_empty() && tag.len() <= 35 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    tag.filter(is_tag).unwrap_or("en-US").to_owned()
+}
+
+impl Resource for ServerInfo {
+    fn shape(&self) -> Shape {
+        Shape::Collection
+    }
+
+    fn versions(&self) -> &[Version] {
+        &[Version(1, 1), Version(2, 0)]
+    }
+
+    fn permit(&self, _: &Call<'_>, _: Option<&str>, _: &Verb) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn is_public(&self) -> bool {
+        true
+    }
+
+    fn cache_control(&self) -> &'static str {
+        "no-store"
+    }
+
+    async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
+        let front = call.desk.front();
+        match id {
+            "*" => Ok(item(
+                id,
+                &json!({
+                    "domains": [null],
+                    "protectedUserAttributes": ["telephoneNumber", "mail"],
+                    "cookieName": front.cookie_name,
+                    "secureCookie": front.cookie_secure,
+                    "forgotPassword": "false",
+                    "forgotUsername": "false",
+                    "kbaEnabled": "false",
+                    "selfRegistration": "false",
+                    "lang": language(call),
+                    "successfulUserRegistrationDestination": "default",
+                    "socialImplementations": [],
+                    "referralsEnabled": "false",
+                    "zeroPageLogin": {"enabled": false, "refererWhitelist": [], "allowedWithoutReferer": true},
+                    "realm": call.realm.as_str(),
+                    "xuiUserSessionValidationEnabled": true,
+                    "fileBasedConfiguration": false,
+                    "userIdAttributes": [],
+                }),
+            )),
+            "cookieDomains" => Ok(item(id, &json!({"domains": [null]}))),
+            other => Err(Error::new(501, format!("ResourceId not supported: {other}"))),
+        }
+    }
+
+    async fn action(&self, _: &Call<'_>, _: Option<&str>, _: &str, _: &Object) -> Result<Option<Value>, Error> {
+        Err(Error::unsupported())
+    }
+}
+
+static VERSION: LazyLock<Value> = LazyLock::new(|| {
+    json!({
+        "version": SPOKEN,
+        "fullVersion": format!("Access Management {SPOKEN} spoken by Quorate {}", env!("CARGO_PKG_VERSION")),
+        "revision": env!("CARGO_PKG_VERSION"),
+        "date": "",
+    })
+});
+
+impl Resource for ServerVersion {
+    fn shape(&self) -> Shape {
+        Shape::Singleton
+    }
+
+    fn versions(&self) -> &[Version] {
+        &[Version(1, 0)]
+    }
+
+    /// Any session; strangers have no business with versions (HT-09).
+    fn permit(&self, call: &Call<'_>, _: Option<&str>, _: &Verb) -> Result<(), Error> {
+        call.signed_in().map(drop)
+    }
+
+    fn cache_control(&self) -> &'static str {
+        "no-store"
+    }
+
+    async fn read(&self, _: &Call<'_>, _: &str) -> Result<Item, Error> {
+        Ok(item("version", &VERSION))
+    }
+}
+
+#[cfg(test)]
+mod tests;
