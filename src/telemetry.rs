@@ -209,16 +209,12 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             describe();
             metrics::histogram!(PROPOSAL_SECONDS).record(0.003);
-            metrics::counter!(TOKENS_ISSUED, label::GRANT_TYPE => "client_credentials", label::FORMAT => "opaque")
-                .increment(2);
+            metrics::counter!(PROPOSALS, label::OUTCOME => "issued").increment(2);
         });
         let text = Metrics(handle).render();
         assert!(text.contains("quorate_proposal_seconds_bucket{le=\"0.005\"} 1"), "{text}");
         assert!(text.contains("quorate_proposal_seconds_bucket{le=\"0.0025\"} 0"), "{text}");
-        assert!(
-            text.contains("quorate_tokens_issued_total{grant_type=\"client_credentials\",format=\"opaque\"} 2"),
-            "{text}"
-        );
-        assert!(text.contains("# HELP quorate_tokens_issued_total Access tokens issued"), "{text}");
+        assert!(text.contains("quorate_proposals_total{outcome=\"issued\"} 2"), "{text}");
+        assert!(text.contains("# HELP quorate_proposals_total Proposals"), "{text}");
     }
 }
