@@ -1,5 +1,6 @@
 //! What a cluster holds from its first moment: settings, the administrator, signing keys. Written once, by whichever node
-//! gets there first: every write demands that the document is absent, in one log entry.
+//! gets there first: every write demands that the document is absent, in one log entry. A cluster that was restored from a
+//! backup has everything but the keys, and gets new ones.
 
 use crate::{
     base_url::{SETTINGS, Settings},
@@ -27,12 +28,20 @@ pub enum BootstrapError {
     Keys(#[from] KeyError),
 }
 
-/// Whether the cluster has been set up, as far as this node's views show.
-pub fn is_done(desk: &Desk) -> bool {
+fn is_founded(desk: &Desk) -> bool {
     desk.document(&RealmPath::root(), Kind::Settings, SETTINGS).is_some()
 }
 
-/// Sets the cluster up, unless it is. Returns whether this call did it.
+fn has_keys(desk: &Desk) -> bool {
+    desk.document(&RealmPath::root(), Kind::Keys, RING).is_some()
+}
+
+/// Whether the cluster has been set up, as far as this node's views show.
+pub fn is_done(desk: &Desk) -> bool {
+    is_founded(desk) && has_keys(desk)
+}
+
+/// Sets the cluster up, unless it is. Returns whether this call made the administrator.
 ///
 /// # Errors
 /// [`BootstrapError`]; the call can be repeated.
@@ -42,24 +51,27 @@ pub async fn run(desk: &Desk, settings: &Settings, password: &str) -> Result<boo
         return Ok(false);
     }
     let root = RealmPath::root();
-    let verifier = desk.passwords().hash(password).await?;
-    let administrator = json!({
-        "username": ADMINISTRATOR,
-        "universalid": [format!("id={ADMINISTRATOR_ID},ou=user,ou=am-config")],
-        "inetUserStatus": ["Active"],
-        "roles": ["ui-global-admin", "ui-realm-admin"],
-        "userpassword": verifier,
-    });
     let first = |kind, id, body: &serde_json::Value| {
         put(DocumentKey::new(&root, kind, id), Precondition::Absent, body, Vec::new(), false)
     };
-    let writes = vec![
-        first(Kind::Settings, SETTINGS, &json!(settings)),
-        first(Kind::User, ADMINISTRATOR_ID, &administrator),
-        first(Kind::Keys, RING, &desk.keys().generate()?),
-    ];
+    let mut writes = Vec::new();
+    let founding = !is_founded(desk);
+    if founding {
+        let administrator = json!({
+            "username": ADMINISTRATOR,
+            "universalid": [format!("id={ADMINISTRATOR_ID},ou=user,ou=am-config")],
+            "inetUserStatus": ["Active"],
+            "roles": ["ui-global-admin", "ui-realm-admin"],
+            "userpassword": desk.passwords().hash(password).await?,
+        });
+        writes.push(first(Kind::Settings, SETTINGS, &json!(settings)));
+        writes.push(first(Kind::User, ADMINISTRATOR_ID, &administrator));
+    }
+    if !has_keys(desk) {
+        writes.push(first(Kind::Keys, RING, &desk.keys().generate()?));
+    }
     match desk.write(writes).await {
-        Ok(_) => Ok(true),
+        Ok(_) => Ok(founding),
         Err(WriteError::Refused(Refusal::Exists(_))) => Ok(false),
         Err(WriteError::Refused(_)) => Err(Unavailable::Unknown.into()),
         Err(WriteError::Unavailable(error)) => Err(error.into()),

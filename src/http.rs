@@ -18,6 +18,7 @@ use metrics::{counter, gauge, histogram};
 use quorate_cluster::Health;
 use serde_json::json;
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -31,12 +32,13 @@ pub struct Status {
     health: Arc<dyn Fn() -> Health + Send + Sync>,
     stopping: Arc<AtomicBool>,
     desk: Desk,
+    data_dir: Arc<Path>,
 }
 
 impl Status {
     /// From the node's own account of itself.
-    pub fn new(desk: Desk, health: impl Fn() -> Health + Send + Sync + 'static) -> Self {
-        Self { health: Arc::new(health), stopping: Arc::default(), desk }
+    pub fn new(desk: Desk, data_dir: &Path, health: impl Fn() -> Health + Send + Sync + 'static) -> Self {
+        Self { health: Arc::new(health), stopping: Arc::default(), desk, data_dir: data_dir.into() }
     }
 
     /// From now on: not ready.
@@ -107,7 +109,20 @@ async fn metrics_page(metrics: web::Data<Metrics>, status: web::Data<Status>) ->
     ] {
         gauge!(telemetry::LIVE_RECORDS, label::OWNER => owner).set(live as f64);
     }
+    gauge!(telemetry::DISK_BYTES).set(bytes_below(&status.data_dir) as f64);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.render())
+}
+
+/// Bytes of the files in a directory of ours and below: a handful, whatever the state holds.
+fn bytes_below(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0, // removed meanwhile
+        })
+        .sum()
 }
 
 /// Everything below `/json`.

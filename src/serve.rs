@@ -125,7 +125,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(1),
     });
-    let status = http::Status::new(desk.clone(), {
+    let status = http::Status::new(desk.clone(), &config.data_dir, {
         let node = node.clone();
         move || node.health()
     });

@@ -1,8 +1,8 @@
-//! Names of every span field and every metric, in one place, and how they leave the process: log
-//! lines to standard error, metrics as Prometheus text.
+//! Every metric by name, in one place, and how logs and metrics leave the process: lines to standard
+//! error, and Prometheus text.
 //!
 //! Labels have few values the compiler knows ([`label`]); no token, secret, user or client name is
-//! ever a label, nor a token or secret a field.
+//! ever a label.
 
 use std::io::IsTerminal;
 
@@ -13,43 +13,12 @@ use tracing_subscriber::fmt;
 
 use crate::config::{Log, LogFormat};
 
-/// Fields of spans and events. A request is one span; [`PROPOSAL_ID`](field::PROPOSAL_ID) travels
-/// with a forwarded proposal, so that one search finds the request on every node.
-pub mod field {
-    /// Number of the node that writes the line.
-    pub const NODE_ID: &str = "node.id";
-    /// Correlation id of a request, also told to the client in a 500.
-    pub const REQUEST_ID: &str = "request.id";
-    /// Method of a request.
-    pub const METHOD: &str = "http.method";
-    /// Route pattern of a request, never the path itself: paths hold names and ids.
-    pub const ROUTE: &str = "http.route";
-    /// Status of the answer.
-    pub const STATUS: &str = "http.status";
-    /// Realm path.
-    pub const REALM: &str = "realm";
-    /// OAuth 2.0 client that proved itself.
-    pub const CLIENT_ID: &str = "client.id";
-    /// `grant_type`.
-    pub const GRANT_TYPE: &str = "grant.type";
-    /// Id of the proposal.
-    pub const PROPOSAL_ID: &str = "proposal.id";
-    /// What the cluster decided: `Outcome::label()`.
-    pub const OUTCOME: &str = "outcome";
-}
-
 /// Keys of metric labels.
 pub mod label {
-    /// Route pattern.
+    /// Which service answered; never the path, which holds names and ids.
     pub const ROUTE: &str = "route";
-    /// Request method.
-    pub const METHOD: &str = "method";
-    /// Status code.
+    /// Class of the status: 2xx, 3xx, 4xx, 5xx.
     pub const STATUS: &str = "status";
-    /// `grant_type`.
-    pub const GRANT_TYPE: &str = "grant_type";
-    /// `opaque` or `jwt`.
-    pub const FORMAT: &str = "format";
     /// How it ended, from a closed set.
     pub const OUTCOME: &str = "outcome";
     /// Kind of replicated state: grant_sets, blacklist, sessions, policy_sets, documents.
@@ -65,8 +34,6 @@ pub enum Kind {
     Gauge,
     /// Durations, seconds.
     Seconds,
-    /// Sizes of batches.
-    Batch,
 }
 
 /// One metric: its name, what it is, its unit, and what it tells.
@@ -86,14 +53,6 @@ pub struct Metric {
 pub const HTTP_REQUESTS: &str = "quorate_http_requests_total";
 /// Time to answer a request.
 pub const HTTP_SECONDS: &str = "quorate_http_request_seconds";
-/// Requests being answered.
-pub const HTTP_IN_FLIGHT: &str = "quorate_http_requests_in_flight";
-/// Access tokens issued.
-pub const TOKENS_ISSUED: &str = "quorate_tokens_issued_total";
-/// Introspections answered.
-pub const INTROSPECTIONS: &str = "quorate_introspections_total";
-/// Revocations answered.
-pub const REVOCATIONS: &str = "quorate_revocations_total";
 /// Logins decided.
 pub const AUTHENTICATIONS: &str = "quorate_authentications_total";
 /// Policy decisions made.
@@ -108,8 +67,6 @@ pub const PROPOSAL_SECONDS: &str = "quorate_proposal_seconds";
 pub const PROPOSALS_IN_FLIGHT: &str = "quorate_proposals_in_flight";
 /// Time a read waited for its barrier.
 pub const READ_BARRIER_SECONDS: &str = "quorate_read_barrier_seconds";
-/// Reads that shared one barrier.
-pub const READ_BARRIER_SHARED: &str = "quorate_read_barrier_shared_reads";
 /// Whether this node leads.
 pub const RAFT_LEADING: &str = "quorate_raft_leading";
 /// Raft's term.
@@ -118,16 +75,8 @@ pub const RAFT_TERM: &str = "quorate_raft_term";
 pub const RAFT_LAST_INDEX: &str = "quorate_raft_last_index";
 /// Last entry applied.
 pub const RAFT_APPLIED_INDEX: &str = "quorate_raft_applied_index";
-/// Changes of leader seen.
-pub const RAFT_LEADER_CHANGES: &str = "quorate_raft_leader_changes_total";
-/// Time of one durable flush.
-pub const LOG_FLUSH_SECONDS: &str = "quorate_log_flush_seconds";
-/// Entries that shared one flush.
-pub const LOG_FLUSH_ENTRIES: &str = "quorate_log_flush_entries";
 /// Records alive, by owner (G8).
 pub const LIVE_RECORDS: &str = "quorate_live_records";
-/// Messages that wait in an owner's mailbox.
-pub const MAILBOX_DEPTH: &str = "quorate_mailbox_depth";
 /// Bytes on disk (G8).
 pub const DISK_BYTES: &str = "quorate_disk_bytes";
 
@@ -137,12 +86,8 @@ const fn metric(name: &'static str, kind: Kind, unit: Unit, help: &'static str) 
 
 /// All of them.
 pub const METRICS: &[Metric] = &[
-    metric(HTTP_REQUESTS, Kind::Counter, Unit::Count, "Requests answered, by route, method and status"),
+    metric(HTTP_REQUESTS, Kind::Counter, Unit::Count, "Requests answered, by route and status class"),
     metric(HTTP_SECONDS, Kind::Seconds, Unit::Seconds, "Time to answer a request, by route"),
-    metric(HTTP_IN_FLIGHT, Kind::Gauge, Unit::Count, "Requests being answered"),
-    metric(TOKENS_ISSUED, Kind::Counter, Unit::Count, "Access tokens issued, by grant_type and format"),
-    metric(INTROSPECTIONS, Kind::Counter, Unit::Count, "Introspections, by outcome: active, inactive"),
-    metric(REVOCATIONS, Kind::Counter, Unit::Count, "Revocations, by outcome"),
     metric(AUTHENTICATIONS, Kind::Counter, Unit::Count, "Logins, by outcome: success, failure"),
     metric(POLICY_DECISIONS, Kind::Counter, Unit::Count, "Policy decisions, by outcome: allow, deny, none"),
     metric(POLICY_SECONDS, Kind::Seconds, Unit::Seconds, "Time to decide one request over policies"),
@@ -150,16 +95,11 @@ pub const METRICS: &[Metric] = &[
     metric(PROPOSAL_SECONDS, Kind::Seconds, Unit::Seconds, "Time from proposal to outcome, consensus included"),
     metric(PROPOSALS_IN_FLIGHT, Kind::Gauge, Unit::Count, "Proposals that wait for their outcome"),
     metric(READ_BARRIER_SECONDS, Kind::Seconds, Unit::Seconds, "Time a read waited until it could be linearizable"),
-    metric(READ_BARRIER_SHARED, Kind::Batch, Unit::Count, "Reads that shared one barrier"),
     metric(RAFT_LEADING, Kind::Gauge, Unit::Count, "1 while this node leads, else 0"),
     metric(RAFT_TERM, Kind::Gauge, Unit::Count, "Raft term"),
     metric(RAFT_LAST_INDEX, Kind::Gauge, Unit::Count, "Index of the last log entry"),
     metric(RAFT_APPLIED_INDEX, Kind::Gauge, Unit::Count, "Index of the last applied entry"),
-    metric(RAFT_LEADER_CHANGES, Kind::Counter, Unit::Count, "Changes of leader seen by this node"),
-    metric(LOG_FLUSH_SECONDS, Kind::Seconds, Unit::Seconds, "Time of one durable flush of the log"),
-    metric(LOG_FLUSH_ENTRIES, Kind::Batch, Unit::Count, "Log entries that shared one flush"),
     metric(LIVE_RECORDS, Kind::Gauge, Unit::Count, "Records alive in the replicated state, by owner"),
-    metric(MAILBOX_DEPTH, Kind::Gauge, Unit::Count, "Messages waiting for an owner, by owner"),
     metric(DISK_BYTES, Kind::Gauge, Unit::Bytes, "Bytes of the data directory on disk"),
 ];
 
@@ -167,16 +107,13 @@ pub const METRICS: &[Metric] = &[
 const SECONDS: &[f64] =
     &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// Upper bounds of batch-size buckets.
-const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
-
 /// Tells the recorder in charge what each metric means.
 pub fn describe() {
     for Metric { name, kind, unit, help } in METRICS {
         match kind {
             Kind::Counter => describe_counter!(*name, *unit, *help),
             Kind::Gauge => describe_gauge!(*name, *unit, *help),
-            Kind::Seconds | Kind::Batch => describe_histogram!(*name, *unit, *help),
+            Kind::Seconds => describe_histogram!(*name, *unit, *help),
         }
     }
 }
@@ -238,7 +175,6 @@ fn builder() -> Result<PrometheusBuilder, Error> {
         let bounds = match metric.kind {
             Kind::Counter | Kind::Gauge => continue,
             Kind::Seconds => SECONDS,
-            Kind::Batch => BATCHES,
         };
         builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.into()), bounds)?;
     }
@@ -273,16 +209,12 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             describe();
             metrics::histogram!(PROPOSAL_SECONDS).record(0.003);
-            metrics::counter!(TOKENS_ISSUED, label::GRANT_TYPE => "client_credentials", label::FORMAT => "opaque")
-                .increment(2);
+            metrics::counter!(PROPOSALS, label::OUTCOME => "issued").increment(2);
         });
         let text = Metrics(handle).render();
         assert!(text.contains("quorate_proposal_seconds_bucket{le=\"0.005\"} 1"), "{text}");
         assert!(text.contains("quorate_proposal_seconds_bucket{le=\"0.0025\"} 0"), "{text}");
-        assert!(
-            text.contains("quorate_tokens_issued_total{grant_type=\"client_credentials\",format=\"opaque\"} 2"),
-            "{text}"
-        );
-        assert!(text.contains("# HELP quorate_tokens_issued_total Access tokens issued"), "{text}");
+        assert!(text.contains("quorate_proposals_total{outcome=\"issued\"} 2"), "{text}");
+        assert!(text.contains("# HELP quorate_proposals_total Proposals"), "{text}");
     }
 }

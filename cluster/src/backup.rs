@@ -9,8 +9,8 @@
 //!
 //! **A restored cluster starts without bearer secrets.** The backup may hold tokens that were revoked after it was taken,
 //! and nobody knows which. So opaque tokens, codes and sessions are left behind (G3): clients ask for new ones. What was
-//! revoked *before* the backup, by family or by `jti`, stays revoked. Client-based tokens that were revoked *after* it are
-//! beyond our reach here: they die when their signing keys are replaced, which is the caller's duty.
+//! revoked *before* the backup, by family or by `jti`, stays revoked. Client-based tokens die with the keys that signed
+//! them: these are left behind too, and the first node that starts makes new ones.
 //!
 //! A restored cluster has a new id, and one member, so that nodes of the old one cannot join by accident.
 
@@ -25,7 +25,8 @@ use openraft::{
     storage::{RaftLogStorage, RaftSnapshotBuilder, RaftStateMachine},
 };
 use quorate_raft::{
-    Committed, GrantSets, ProposalId, Seq, Sessions, Stamp, State, codec,
+    Committed, DocumentKey, GrantSets, Kind, Precondition, ProposalId, RealmPath, Seq, Sessions, Stamp, State, codec,
+    documents::{Change, DocumentCommand, WriteDocuments},
     grant_sets::{GrantCommand, RevokeGrant},
     state::{Part, PlainOwners, StateBuilder},
     store::{self, Opened, Peer, Sum},
@@ -34,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, BufReader, BufWriter, Read, Write},
+    io::{self, BufReader, BufWriter, Read, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
@@ -327,7 +328,7 @@ fn alone(meta: &SnapshotMeta, node_id: u64, peer: Peer) -> io::Result<SnapshotMe
     Ok(SnapshotMeta { last_log_id: meta.last_log_id, last_membership: StoredMembership::new(log_id, membership) })
 }
 
-/// Leaves tokens, codes and sessions behind, and keeps what says that something is revoked.
+/// Leaves tokens, codes, sessions and signing keys behind, and keeps what says that something is revoked.
 fn forget_bearers(state: &mut State) {
     for (hint, shard) in (0u8..).zip(&mut state.grants) {
         let (at, revoked) = (shard.now(), shard.revoked().clone());
@@ -339,6 +340,16 @@ fn forget_bearers(state: &mut State) {
         *shard = kept;
     }
     state.sessions = Sessions::default();
+    let root = RealmPath::root();
+    let keys = state.documents.collection(&root, Kind::Keys);
+    for (n, id) in (0u128..).zip(keys.keys()) {
+        let change = Change::Delete;
+        let write =
+            quorate_raft::Write { key: DocumentKey::new(&root, Kind::Keys, id), when: Precondition::Any, change };
+        let command = DocumentCommand::Write(WriteDocuments(vec![write]));
+        let committed = Committed { seq: Seq::default(), at: Stamp::default(), id: ProposalId(n), command };
+        state.documents.apply(committed, &mut Vec::new());
+    }
 }
 
 impl Client {

@@ -60,6 +60,14 @@ fn free_ports(count: usize) -> Vec<u16> {
     listeners.iter().map(|listener| listener.local_addr().expect("an address").port()).collect()
 }
 
+/// The executable under test, with nothing of this process's environment but the search path.
+pub fn plain_command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
+    let path = std::env::var_os("PATH").map(|path| ("PATH", path));
+    command.env_clear().envs(path).stdin(Stdio::null());
+    command
+}
+
 pub fn http_client() -> Client {
     Client::builder()
         .no_proxy()
@@ -71,22 +79,31 @@ pub fn http_client() -> Client {
 }
 
 impl Node {
+    /// `quorate serve` for this node.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
+        self.quorate(&["serve"])
+    }
+
+    /// Another command with the settings of this node.
+    pub fn quorate(&self, subcommand: &[&str]) -> Command {
+        let mut command = plain_command();
         command
-            .args(["serve", "--dev", "--node-id", &self.id.to_string()])
+            .args(subcommand)
+            .args(["--dev", "--node-id", &self.id.to_string()])
             .arg("--data-dir")
             .arg(&self.data_dir)
             .args(["--http", &format!("127.0.0.1:{}", self.http)])
-            .args(["--peer", &format!("127.0.0.1:{}", self.peer)])
+            .args(["--peer", &self.peer()])
             .args(["--cluster", &self.cluster])
-            .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("QUORATE_ADMIN_PASSWORD", ADMIN_PASSWORD)
             .env("QUORATE_MASTER_KEY", MASTER_KEY)
-            .env("QUORATE_BASE_URL", &self.base_url)
-            .stdin(Stdio::null());
+            .env("QUORATE_BASE_URL", &self.base_url);
         command
+    }
+
+    /// Where its peer port is.
+    pub fn peer(&self) -> String {
+        format!("127.0.0.1:{}", self.peer)
     }
 
     pub fn start(&mut self) {
