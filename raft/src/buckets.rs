@@ -1,10 +1,11 @@
 //! A map by token hash that can be frozen in no time while writes go on: many small sorted maps, each copied on the first
-//! write after a freeze. Freezing 8 Mi entries costs one reference count per bucket; a write while frozen copies one bucket.
+//! write after a freeze. Freezing costs one reference count per bucket, however many entries there are; a write while frozen
+//! copies one bucket, about a hundred entries when there are a million.
 
 use crate::token::TokenHash;
 use std::{collections::BTreeMap, sync::Arc};
 
-const BUCKETS: usize = 1024;
+const BUCKETS: usize = 1 << 13;
 
 /// See the module. Iterates in the order of the hashes, whatever the order of the writes (G9).
 #[derive(Clone, Debug)]
@@ -15,7 +16,8 @@ pub struct Buckets<V> {
 
 impl<V> Default for Buckets<V> {
     fn default() -> Self {
-        Self { buckets: (0..BUCKETS).map(|_| Arc::default()).collect(), len: 0 }
+        // All empty buckets are one, until they are written to.
+        Self { buckets: vec![Arc::default(); BUCKETS], len: 0 }
     }
 }
 
@@ -25,10 +27,10 @@ impl<V: PartialEq> PartialEq for Buckets<V> {
     }
 }
 
-/// The first ten bits of the hash, so that bucket order is hash order.
+/// The first thirteen bits of the hash, so that bucket order is hash order.
 fn bucket(key: &TokenHash) -> usize {
     let [high, low, ..] = key.0;
-    usize::from(high) << 2 | usize::from(low) >> 6
+    usize::from(high) << 5 | usize::from(low) >> 3
 }
 
 impl<V: Clone> Buckets<V> {
