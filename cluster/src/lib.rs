@@ -30,6 +30,7 @@ pub mod tls;
 pub mod types;
 mod upkeep;
 pub mod wire;
+mod write;
 
 pub use admin::{AdminError, Operation};
 pub use health::{Health, Member, Reason, Role};
@@ -124,6 +125,7 @@ pub(crate) struct Shared<O: Owners> {
     leader: watch::Receiver<Option<u64>>,
     health: watch::Receiver<Health>,
     proposals: Proposals,
+    pen: write::Pen,
     reads: Reads,
     pulse: Pulse,
     departed: mpsc::Sender<u64>,
@@ -195,6 +197,7 @@ pub async fn start<O: Owners>(settings: Settings, owners: Arc<O>) -> Result<Node
     let raft = Raft::<O>::new(id, config, network, log, machine).await.map_err(|e| StartError::Raft(e.to_string()))?;
 
     let (proposals, proposed) = Proposals::new(settings.limits.in_flight);
+    let (pen, submitted) = mpsc::unbounded_channel();
     let (leader_is, leader) = watch::channel(None);
     let (health_is, health) = watch::channel(Health::unknown(id));
     let (failed_is, failed) = watch::channel(None);
@@ -211,6 +214,7 @@ pub async fn start<O: Owners>(settings: Settings, owners: Arc<O>) -> Result<Node
         leader,
         health,
         proposals,
+        pen,
         reads: Reads::default(),
         departed,
         store: Mutex::new(Some(Store { snapshots, identity })),
@@ -222,6 +226,7 @@ pub async fn start<O: Owners>(settings: Settings, owners: Arc<O>) -> Result<Node
     let mut tasks = Tasks { stop: shared.stop.clone(), set: JoinSet::new() };
     tasks.forever(server::run(shared.clone(), listener));
     tasks.forever(propose::run(shared.clone(), proposed));
+    tasks.forever(write::run(shared.clone(), submitted));
     tasks.forever(read::run(shared.clone()));
     tasks.forever(succession::run(shared.clone(), departures));
     tasks.forever(upkeep::tick(shared.clone()));

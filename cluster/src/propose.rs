@@ -5,7 +5,7 @@
 //!
 //! | where the leader is | what happens                                                                               |
 //! |---------------------|--------------------------------------------------------------------------------------------|
-//! | here                | the batch is stamped and written                                                           |
+//! | here                | the batch is stamped and written, see [`write`](crate::write)                               |
 //! | elsewhere           | one `Propose` carries it there; its answer counts here once this node has applied the entry |
 //! | unknown, or changed | the *same* drafts again, until the deadline; the state machine answers a repeated id with its first outcome (G4) |
 //!
@@ -15,10 +15,10 @@ use crate::{
     Shared,
     peers::CallError,
     wire::{Answer, Request},
+    write::Written,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use openraft::errors::{ClientWriteError, RaftError};
-use quorate_raft::{Batch, Command, Draft, Outcome, Owners, ProposalId, limits::MAX_DRAFT_BYTES};
+use quorate_raft::{Command, Draft, Outcome, Owners, ProposalId, limits::MAX_DRAFT_BYTES};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -26,8 +26,8 @@ use tokio::{
 };
 
 /// Most drafts and bytes that travel together.
-const BATCH_DRAFTS: usize = 512;
-const BATCH_BYTES: usize = 1 << 20;
+pub(crate) const BATCH_DRAFTS: usize = 512;
+pub(crate) const BATCH_BYTES: usize = 1 << 20;
 
 /// Batches on their way at once.
 const PIPELINE: usize = 4;
@@ -108,16 +108,6 @@ impl Proposals {
     }
 }
 
-/// What became of a batch that the leader was asked to write.
-pub(crate) enum Written {
-    /// Committed and applied there.
-    Done { index: u64, outcomes: Vec<Outcome> },
-    /// Certainly not written.
-    NotLeader(Option<u64>),
-    /// Perhaps written.
-    Unknown,
-}
-
 impl<O: Owners> Shared<O> {
     /// Proposes `command` under a fresh id and waits until it is applied here.
     pub async fn propose(&self, command: Command) -> Result<Outcome> {
@@ -127,21 +117,6 @@ impl<O: Owners> Shared<O> {
     /// The same for a draft that has its id already.
     pub async fn propose_draft(&self, draft: Draft) -> Result<Outcome> {
         self.proposals.submit(draft).await
-    }
-
-    /// Stamps and writes, if this node leads.
-    pub async fn write(&self, drafts: Vec<Draft>) -> Written {
-        let expected = drafts.len();
-        let batch = Batch { at: (self.settings.clock)(), drafts };
-        match self.raft.client_write(batch).await {
-            Ok(response) if response.data.0.len() == expected => {
-                Written::Done { index: response.log_id.index, outcomes: response.data.0 }
-            }
-            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
-                Written::NotLeader(forward.leader_id)
-            }
-            Ok(_) | Err(_) => Written::Unknown,
-        }
     }
 
     /// Hands drafts to the leader `to`.
@@ -158,11 +133,15 @@ impl<O: Owners> Shared<O> {
     }
 
     /// One try. Given up when the leader changes, because then nobody may be left who would answer.
-    async fn attempt(&self, drafts: &Arc<Vec<Draft>>) -> Written {
+    async fn attempt(&self, drafts: &Arc<Vec<Draft>>, bytes: usize) -> Written {
         let mut leader = self.leader.clone();
         let Some(at) = *leader.borrow_and_update() else { return Written::NotLeader(None) };
         let written = async {
-            if at == self.settings.node_id { self.write(drafts.to_vec()).await } else { self.forward(at, drafts).await }
+            if at == self.settings.node_id {
+                self.write(drafts.to_vec(), bytes).await
+            } else {
+                self.forward(at, drafts).await
+            }
         };
         tokio::select! {
             written = written => written,
@@ -171,11 +150,11 @@ impl<O: Owners> Shared<O> {
     }
 
     /// Sees one batch through.
-    async fn carry(self: Arc<Self>, drafts: Vec<Draft>, callers: Vec<Caller>, deadline: Instant) {
+    async fn carry(self: Arc<Self>, drafts: Vec<Draft>, bytes: usize, callers: Vec<Caller>, deadline: Instant) {
         let drafts = Arc::new(drafts);
         let (mut perhaps_written, mut pause) = (false, FIRST_PAUSE);
         loop {
-            let attempt = timeout_at(deadline, self.attempt(&drafts)).await;
+            let attempt = timeout_at(deadline, self.attempt(&drafts, bytes)).await;
             match attempt {
                 Ok(Written::Done { index, outcomes }) => {
                     // The outcome stands, whether or not this node keeps up.
@@ -234,7 +213,7 @@ pub(crate) async fn run<O: Owners>(shared: Arc<Shared<O>>, mut queue: mpsc::Unbo
                         drafts.push(next.draft);
                         callers.push(next.caller);
                     }
-                    on_their_way.push(shared.clone().carry(drafts, callers, oldest + shared.settings.timing.propose));
+                    on_their_way.push(shared.clone().carry(drafts, bytes, callers, oldest + shared.settings.timing.propose));
                 }
             }
         }

@@ -8,10 +8,10 @@ use crate::{
     Shared,
     membership::PATIENCE,
     peers::flush_queue,
-    propose::Written,
     tls::{Reader, Writer},
     types::{AppendResponse, Vote},
     wire::{self, Answer, Blob, Frames, Hello, MAX_DRAFTS, MAX_FRAME, MAX_HELLO, Purpose, Refused, Request},
+    write::Written,
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -237,7 +237,8 @@ impl<O: Owners> Shared<O> {
                 self.raft.handle_transfer_leader(rpc).await.map_or(FAILED, Answer::TransferLeader)
             }
             Request::Propose(drafts) if (1..=MAX_DRAFTS).contains(&drafts.len()) => {
-                match timeout(COMMIT, self.write(Arc::unwrap_or_clone(drafts))).await {
+                let Ok(bytes) = wire::encoded_len(&*drafts) else { return FAILED };
+                match timeout(COMMIT, self.write(Arc::unwrap_or_clone(drafts), bytes)).await {
                     Ok(Written::Done { index, outcomes }) => Answer::Proposed { index, outcomes },
                     Ok(Written::NotLeader(leader)) => Answer::NotLeader(leader),
                     Ok(Written::Unknown) | Err(_) => Answer::Unknown,

@@ -5,7 +5,8 @@
 //! returned `Ok` outlives a crash; of what was written after it, a crash keeps some prefix, in the order of the writes; one
 //! [`Tree::write`] is kept or lost as a whole. After any error from a write or a barrier nothing more is asked of it.
 
-use std::{io, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{io, ops::ControlFlow, sync::Arc, thread, time::Duration};
+use tokio::sync::oneshot;
 
 /// A place where trees are kept. Two of them make a node: one for the log, one for snapshots, so that writing a snapshot
 /// does not stretch the log's barrier.
@@ -81,6 +82,29 @@ pub(super) async fn away<T: Send + 'static>(
             work()
         }
     }
+}
+
+/// How much a thread that writes snapshots yields to others: about a third of a share when all cores are busy.
+const NICE: i32 = 5;
+
+/// The same for long work that can wait: on a thread of its own, which leaves the processor to those that somebody waits for.
+pub(super) async fn aside<T: Send + 'static>(
+    disk: &Arc<dyn Disk>,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    if disk.latency().is_some() {
+        return away(disk, work).await;
+    }
+    let (done, answer) = oneshot::channel();
+    let politely = move || {
+        // Of this thread alone, and only downwards. Where that is not allowed, it is as hurried as the rest.
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            tracing::debug!(%error, "the snapshot thread keeps its priority");
+        }
+        drop(done.send(work())); // the node is stopping
+    };
+    thread::Builder::new().name("raft-snapshot".into()).spawn(politely)?;
+    answer.await.map_err(|_| io::Error::other("the thread that writes snapshots panicked"))?
 }
 
 /// Lets simulated time go by.

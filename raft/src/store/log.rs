@@ -26,9 +26,9 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 /// Most entries that are kept in memory once they are on disk.
-const TAIL_ENTRIES: usize = 16_384;
-/// Most bytes of them, encoded.
-const TAIL_BYTES: usize = 32 << 20;
+const TAIL_ENTRIES: usize = 4096;
+/// Most bytes of them, encoded. Decoded they take three to four times as much, on every node, for good.
+const TAIL_BYTES: usize = 4 << 20;
 /// Aimed size of what is read, or sent to a peer, at a time.
 const READ_BYTES: usize = 2 << 20;
 /// The layout that this build writes and reads.

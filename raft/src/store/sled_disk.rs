@@ -25,7 +25,7 @@ use std::{
 use tokio::sync::watch;
 
 /// The newest log entries are served from memory; sled is read on start and for laggards.
-const CACHE_BYTES: u64 = 32 << 20;
+const CACHE_BYTES: u64 = 8 << 20;
 /// How often and after how long opening is tried again while the last user's file is still locked.
 const RETRIES: u32 = 200;
 const RETRY_AFTER: Duration = Duration::from_millis(10);

@@ -8,7 +8,7 @@
 
 use super::{
     LogId, Snapshot, SnapshotMeta,
-    disk::{Disk, Tree, away},
+    disk::{Disk, Tree, aside, away},
     fatal::FailStop,
     records::{self, Packer, corrupt, seal, setting},
 };
@@ -312,7 +312,7 @@ impl Snapshots {
         covered: u64,
     ) -> io::Result<Snapshot> {
         let this = self.clone();
-        away(&self.0.disk, move || {
+        aside(&self.0.disk, move || {
             let written = this.begin().and_then(|mut incoming| {
                 frozen.write(clock, &mut |part| incoming.write(&part))?;
                 let snapshot = Snapshot { meta, snapshot: this.seal(incoming, None)? };
