@@ -2,14 +2,16 @@
 //! entry, so that two administrators on two nodes cannot both win.
 
 use crate::{
+    buckets::Buckets,
     command::{Outcome, Refusal},
     ids::{ProposalId, RealmPath, Seq},
-    limits::REMEMBERED_PROPOSALS,
+    limits::{DRAFT_WINDOW_MS, MAX_ANSWERS},
     owners::Committed,
+    time::{Span, Stamp},
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -124,20 +126,27 @@ type Collection = BTreeMap<Arc<str>, Arc<Document>>;
 /// All documents.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Documents {
+    now: Stamp,
     collections: BTreeMap<(RealmPath, Kind), Arc<Collection>>,
-    /// `(referenced, by)`; derived from the documents.
+    /// First answers of proposals, as long as a copy of them can have an effect: until then (R-6; ADR 9).
+    answers: Buckets<(Outcome, Stamp), ProposalId>,
+    // INVARIANT: the two below are derived from the ones above; `restore` rebuilds them.
+    /// `(referenced, by)`.
     referenced: BTreeSet<(DocumentKey, DocumentKey)>,
-    /// First answers of recent proposals, oldest first.
-    answered: VecDeque<(ProposalId, Outcome)>,
-    answers: BTreeMap<ProposalId, Outcome>,
+    /// When each answer is forgotten.
+    deaths: BTreeSet<(Stamp, ProposalId)>,
 }
 
 impl Documents {
     /// Decides and applies one committed command; what changed is appended to `changed`.
     pub fn apply(&mut self, committed: Committed<DocumentCommand>, changed: &mut Vec<DocumentChange>) -> Outcome {
-        let Committed { seq, id, command, .. } = committed;
-        if let Some(first) = self.answers.get(&id) {
+        let Committed { seq, at, id, command, .. } = committed;
+        self.advance(at);
+        if let Some((first, _)) = self.answers.get(&id) {
             return first.clone();
+        }
+        if self.answers.len() >= MAX_ANSWERS {
+            return Outcome::Refused(Refusal::Full);
         }
         let mark = changed.len();
         let outcome = match command {
@@ -148,18 +157,24 @@ impl Documents {
             changed.truncate(mark);
             Outcome::Refused(refusal)
         });
-        self.remember(id, outcome.clone());
+        self.remember(id, outcome.clone(), self.now + Span(DRAFT_WINDOW_MS));
         outcome
     }
 
-    fn remember(&mut self, id: ProposalId, outcome: Outcome) {
-        if self.answered.len() >= REMEMBERED_PROPOSALS
-            && let Some((oldest, _)) = self.answered.pop_front()
+    /// Moves log time on and forgets answers that nobody can ask for any more. Documents do not age.
+    pub fn advance(&mut self, at: Stamp) {
+        self.now = self.now.max(at);
+        while let Some(&(when, id)) = self.deaths.first()
+            && when <= self.now
         {
-            self.answers.remove(&oldest);
+            self.deaths.pop_first();
+            self.answers.remove(&id);
         }
-        self.answered.push_back((id, outcome.clone()));
-        self.answers.insert(id, outcome);
+    }
+
+    fn remember(&mut self, id: ProposalId, outcome: Outcome, forget: Stamp) {
+        self.deaths.insert((forget, id));
+        self.answers.insert(id, (outcome, forget));
     }
 
     /// All writes or none: each is applied in turn, and on a refusal the former contents are put back, last first.
@@ -297,9 +312,24 @@ impl Documents {
         })
     }
 
-    /// Answers that retries still get, oldest first.
-    pub fn answers(&self) -> impl Iterator<Item = &(ProposalId, Outcome)> {
-        self.answered.iter()
+    /// Answers that retries still get, and until when, in the order of the ids.
+    pub fn answers(&self) -> &Buckets<(Outcome, Stamp), ProposalId> {
+        &self.answers
+    }
+
+    /// Log time of this owner.
+    pub fn now(&self) -> Stamp {
+        self.now
+    }
+
+    /// When the next answer is forgotten.
+    pub fn next_death(&self) -> Option<Stamp> {
+        self.deaths.first().map(|&(when, _)| when)
+    }
+
+    /// What a snapshot needs, in no time: the derived indexes stay behind.
+    pub(crate) fn freeze(&self) -> Self {
+        Self { now: self.now, collections: self.collections.clone(), answers: self.answers.clone(), ..Self::default() }
     }
 
     fn referrer(&self, key: &DocumentKey) -> Option<&DocumentKey> {
@@ -333,15 +363,16 @@ impl Documents {
 
     /// Rebuilds from what a snapshot holds.
     pub(crate) fn restore(
+        now: Stamp,
         documents: impl IntoIterator<Item = (DocumentKey, Document)>,
-        answers: impl IntoIterator<Item = (ProposalId, Outcome)>,
+        answers: impl IntoIterator<Item = (ProposalId, Outcome, Stamp)>,
     ) -> Self {
-        let mut restored = Self::default();
+        let mut restored = Self { now, ..Self::default() };
         for (key, document) in documents {
             restored.set(key, Some(Arc::new(document)));
         }
-        for (id, outcome) in answers {
-            restored.remember(id, outcome);
+        for (id, outcome, forget) in answers {
+            restored.remember(id, outcome, forget);
         }
         restored
     }

@@ -6,7 +6,7 @@
 //! | RFC 6749 §4.1.3 same client, same `redirect_uri`                       | `redeem_code`     |
 //! | RFC 7636 §4.6 the verifier matches the challenge                       | `redeem_code`     |
 //! | RFC 7009 §2.1 only the client it was issued to may revoke a token      | `revoke_access`   |
-//! | G3 an issue that arrives late does not bring a revoked token back      | `end_access`      |
+//! | G3, G4 no copy of an issue brings a token back that was revoked or has expired | `end_access`, `advance` |
 //! | G8 expired things disappear by themselves, each operation is O(log n)  | `advance`         |
 //!
 //! What many tokens have in common (client, owner, scope …) is stored once, as a [`Template`]; tokens are records of their
@@ -16,7 +16,7 @@ use crate::{
     buckets::Buckets,
     command::{Outcome, Refusal},
     ids::{ClientId, GrantId, OwnerId, RealmPath, Seq},
-    limits::{CODE_MARGIN_MS, MAX_LIVE_PER_SHARD, RETRY_MARGIN_MS},
+    limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS, MAX_LIVE_PER_SHARD},
     owners::Committed,
     time::{Span, Stamp},
     token::{Challenge, TokenHash},
@@ -290,7 +290,8 @@ enum Mortal {
 pub struct GrantSets {
     now: Stamp,
     access: Buckets<Arc<AccessToken>>,
-    /// Tokens that were revoked, as long as an attempt to issue them may still be under way: until then.
+    /// Tokens that were revoked, or have expired early, as long as a copy of what made or ended them can have an effect:
+    /// until then (ADR 9).
     ended: Buckets<(Arc<AccessToken>, Stamp)>,
     codes: Buckets<Arc<StoredCode>>,
     /// Revoked families, for client-based tokens that nobody can delete.
@@ -326,7 +327,8 @@ impl GrantSets {
             match mortal {
                 Mortal::Access(hash) => {
                     if let Some(token) = self.remove_access(&hash, changed) {
-                        self.release(&token.template);
+                        let forget = token.issued + Span(DRAFT_WINDOW_MS);
+                        self.remember(hash, token, forget);
                     }
                 }
                 Mortal::Ended(hash) => {
@@ -363,7 +365,7 @@ impl GrantSets {
         }
         self.make_room()?;
         let expires = self.now + issue.ttl;
-        let forget = expires + Span(CODE_MARGIN_MS);
+        let forget = (expires + Span(CODE_MARGIN_MS)).max(self.now + Span(DRAFT_WINDOW_MS));
         self.deaths.insert((forget, Mortal::Code(issue.hash)));
         self.set_code(
             issue.hash,
@@ -412,7 +414,7 @@ impl GrantSets {
         // Write: no `return` and no `?` below, so that half a redemption cannot happen.
         let (bought, issued, expires) = (redeem.purchase.hash(), self.now, self.now + redeem.purchase.ttl());
         let spent = StoredCode { state: Code::Spent { bought, issued, expires }, ..(*stored).clone() };
-        let forget = expires.max(stored.forget);
+        let forget = expires.max(stored.forget).max(self.now + Span(DRAFT_WINDOW_MS));
         self.deaths.remove(&(stored.forget, Mortal::Code(redeem.code)));
         self.deaths.insert((forget, Mortal::Code(redeem.code)));
         self.set_code(redeem.code, StoredCode { forget, ..spent }, changed);
@@ -479,16 +481,23 @@ impl GrantSets {
         self.ended.get(hash).map(|(token, _)| token)
     }
 
-    /// Takes a token out before its time. It is remembered until nobody can still be trying to issue it: a copy of the
-    /// proposal that was delayed on its way must not bring the token back (G3). Not for longer, however long the token
-    /// would have lived: what is held is a function of the live (G8).
+    /// Takes a token out before its time. It is remembered until no copy can have an effect any more, neither of the
+    /// proposal that made it (G3) nor of this one. Not for longer, however long the token would have lived: what is
+    /// held is a function of the live (G8).
     fn end_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) {
         if let Some(token) = self.remove_access(hash, changed) {
             self.deaths.remove(&(token.expires, Mortal::Access(*hash)));
-            let forget = self.now + Span(RETRY_MARGIN_MS);
-            self.deaths.insert((forget, Mortal::Ended(*hash)));
-            self.ended.insert(*hash, (token, forget));
+            self.remember(*hash, token, self.now + Span(DRAFT_WINDOW_MS));
         }
+    }
+
+    /// Keeps a token that is dead until `forget`, if that is yet to come.
+    fn remember(&mut self, hash: TokenHash, token: Arc<AccessToken>, forget: Stamp) {
+        if forget <= self.now {
+            return self.release(&token.template);
+        }
+        self.deaths.insert((forget, Mortal::Ended(hash)));
+        self.ended.insert(hash, (token, forget));
     }
 
     fn remove_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) -> Option<Arc<AccessToken>> {
@@ -542,7 +551,7 @@ impl GrantSets {
         &self.access
     }
 
-    /// Revoked tokens that are remembered, so that no late issue brings them back, in the order of their hashes.
+    /// Dead tokens that are remembered, so that no copy of an issue brings them back, in the order of their hashes.
     pub fn ended(&self) -> &Buckets<(Arc<AccessToken>, Stamp)> {
         &self.ended
     }

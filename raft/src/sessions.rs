@@ -5,7 +5,7 @@ use crate::{
     command::{Outcome, Refusal},
     documents::DocumentKey,
     ids::{RealmPath, Seq},
-    limits::{MAX_SESSIONS, RETRY_MARGIN_MS},
+    limits::{DRAFT_WINDOW_MS, MAX_SESSIONS},
     owners::Committed,
     time::{Span, Stamp},
     token::TokenHash,
@@ -93,7 +93,8 @@ pub type SessionChange = (TokenHash, Option<Arc<Session>>);
 pub struct Sessions {
     now: Stamp,
     live: Buckets<Arc<Session>>,
-    /// Sessions that were destroyed, as long as an attempt to create them may still be under way.
+    /// Sessions that were destroyed, or have expired early, as long as a copy of what made or ended them can have an effect
+    /// (ADR 9).
     ended: Buckets<(Arc<Session>, Stamp)>,
     /// Derived from both.
     deaths: BTreeSet<(Stamp, TokenHash)>,
@@ -120,7 +121,13 @@ impl Sessions {
             self.deaths.pop_first();
             // INVARIANT: a hash is live or ended, never both, so each has one death.
             match self.live.remove(&hash) {
-                Some(_) => changed.push((hash, None)),
+                Some(session) => {
+                    let forget = session.created + Span(DRAFT_WINDOW_MS);
+                    if forget > self.now {
+                        self.remember(hash, session, forget);
+                    }
+                    changed.push((hash, None));
+                }
                 None => drop(self.ended.remove(&hash)),
             }
         }
@@ -150,19 +157,22 @@ impl Sessions {
         Ok(outcome)
     }
 
-    /// A destroyed session is remembered until nobody can still be trying to create it: a copy of the proposal that was
-    /// delayed on its way must not bring it back (G3). A retry of the destruction gets its first answer.
+    /// A destroyed session is remembered until no copy can have an effect any more, neither of the proposal that made it
+    /// (G3) nor of this one.
     fn destroy(&mut self, hash: &TokenHash, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
         if self.ended.get(hash).is_some() {
             return Ok(Outcome::Done);
         }
         let session = self.live.remove(hash).ok_or(Refusal::UnknownSession)?;
         self.deaths.remove(&(session.expires(), *hash));
-        let forget = self.now + Span(RETRY_MARGIN_MS);
-        self.deaths.insert((forget, *hash));
-        self.ended.insert(*hash, (session, forget));
+        self.remember(*hash, session, self.now + Span(DRAFT_WINDOW_MS));
         changed.push((*hash, None));
         Ok(Outcome::Done)
+    }
+
+    fn remember(&mut self, hash: TokenHash, session: Arc<Session>, forget: Stamp) {
+        self.deaths.insert((forget, hash));
+        self.ended.insert(hash, (session, forget));
     }
 
     fn set(&mut self, hash: TokenHash, session: Session, changed: &mut Vec<SessionChange>) {
@@ -189,7 +199,7 @@ impl Sessions {
         &self.live
     }
 
-    /// Destroyed sessions that are remembered, so that no late creation brings them back, in the order of their hashes.
+    /// Dead sessions that are remembered, so that no copy of a creation brings them back, in the order of their hashes.
     pub fn ended(&self) -> &Buckets<(Arc<Session>, Stamp)> {
         &self.ended
     }

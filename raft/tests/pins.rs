@@ -115,6 +115,7 @@ fn tags_are_where_they_were() {
             Refusal::Stale { .. } => 12,
             Refusal::Referenced { .. } => 13,
             Refusal::Dangling(_) => 14,
+            Refusal::Untimely => 15,
         };
         tagged(&refusal, tag, place);
     }
@@ -323,11 +324,12 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Stale { key: key(), found: Seq::new(1, 2) },
         Refusal::Referenced { key: key(), by: realm_key() },
         Refusal::Dangling(realm_key()),
+        Refusal::Untimely,
     ]
 }
 
 fn batch() -> Batch {
-    let draft = |id, command| Draft { id: ProposalId(id), command };
+    let draft = |id, command| Draft { id: ProposalId(id), deadline: Stamp(1_700_000_060_000), command };
     Batch {
         at: Stamp(1_700_000_000_000),
         drafts: vec![draft(u128::MAX - 1, Command::Tick), draft(1, Command::DeleteRealm(RealmPath::root()))],
@@ -344,7 +346,8 @@ fn populated() -> Replica {
     let revoked = RevokeGrant { hint: 12, grant: GrantId([17; 20]), until: Stamp(18_000) };
     commands.push(Command::RevokeGrant(revoked));
     commands.push(Command::CreateSession(CreateSession { hash: hash(24), data: session() }));
-    let drafts = (1..).map(ProposalId).zip(commands).map(|(id, command)| Draft { id, command }).collect();
+    let drafts = (1..).map(ProposalId).zip(commands);
+    let drafts = drafts.map(|(id, command)| Draft { id, deadline: Stamp(60_000), command }).collect();
     let mut replica = Replica::default();
     let outcomes = replica.apply(Batch { at: Stamp(1000), drafts });
     assert!(!outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_))), "{outcomes:?}");

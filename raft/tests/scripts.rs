@@ -2,7 +2,8 @@
 //!
 //! `@10 redeem c1 web -> a1 | issued @10, until @3610`: at log time 10 s an entry is written; what came of it stands last.
 //! A line that starts with `&` travels in the same entry as the line before it. `#7` names the attempt, so that a second
-//! line with it is a retry (R-6); without it every line is an attempt of its own. Lines that ask (`active`, `session`, …)
+//! line with it is a copy of the first (R-6); without it every line is an attempt of its own. A draft has the latest deadline
+//! that its first entry allows, unless `by=S` says otherwise. Lines that ask (`active`, `session`, …)
 //! come after a tick of their time, since only log time makes things expire (G6). After every third entry a second
 //! replica is replaced by one that has read nothing but its snapshot, and has to agree.
 //!
@@ -28,9 +29,10 @@ use quorate_raft::{
     Batch, Command, DocumentKey, Draft, Kind, Outcome, ProposalId, RealmPath, Refusal, Seq, Span, Stamp, State,
     documents::{Precondition, Write, WriteDocuments},
     grant_sets::Purchase,
+    limits::DRAFT_WINDOW_MS,
     sessions::{DestroySession, TouchSession},
 };
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 use support::{replica::Replica, words};
 
 /// Every story comes out as it is written.
@@ -88,6 +90,8 @@ struct Story {
     steady: Replica,
     restarted: Replica,
     attempts: u128,
+    /// Of named attempts: a copy carries the deadline of the first.
+    deadlines: BTreeMap<ProposalId, Stamp>,
 }
 
 impl Story {
@@ -114,7 +118,7 @@ impl Story {
             let at = stamp(entry[0].time.trim_start_matches('@'));
             let asks = entry.len() == 1 && self.ask(at, &entry[0].words, &mut entry[0].result);
             if !asks {
-                let drafts = entry.iter().map(|step| self.draft(name, &step.words)).collect();
+                let drafts = entry.iter().map(|step| self.draft(name, at, &step.words)).collect();
                 for (step, outcome) in entry.iter_mut().zip(self.apply(Batch { at, drafts })) {
                     step.result = tell(&outcome);
                 }
@@ -140,7 +144,7 @@ impl Story {
             return false;
         }
         let id = self.attempt(None);
-        self.apply(Batch { at, drafts: vec![Draft { id, command: Command::Tick }] });
+        self.apply(Batch { at, drafts: vec![Draft { id, deadline: at, command: Command::Tick }] });
         let what = rest.first().copied().unwrap_or_default();
         let State { grants, blacklist, sessions, documents } = &self.steady.state;
         let grants = &grants[usize::from(words::HINT)];
@@ -161,13 +165,14 @@ impl Story {
                 None => "nothing".into(),
             },
             "held" => format!(
-                "{} tokens, {} codes, {} families, {} jti, {} sessions, {} documents",
+                "{} tokens, {} codes, {} families, {} jti, {} sessions, {} documents, {} answers",
                 grants.access().len() + grants.ended().len(),
                 grants.codes().len(),
                 grants.revoked().len(),
                 blacklist.entries().len(),
                 sessions.live().len() + sessions.ended().len(),
                 documents.iter().count(),
+                documents.answers().len(),
             ),
             _ => second(self.steady.clock.now()),
         };
@@ -182,10 +187,13 @@ impl Story {
         })
     }
 
-    fn draft(&mut self, story: &str, words: &[&str]) -> Draft {
+    fn draft(&mut self, story: &str, at: Stamp, words: &[&str]) -> Draft {
         let id = self.attempt(words.iter().find_map(|word| word.strip_prefix('#')));
         let command = command(words).unwrap_or_else(|| panic!("{story}: nobody understands {words:?}"));
-        Draft { id, command }
+        let latest = at.max(self.steady.clock.now()) + Span(DRAFT_WINDOW_MS);
+        let deadline = option(words, "by").map_or(latest, stamp);
+        let deadline = *self.deadlines.entry(id).or_insert(deadline);
+        Draft { id, deadline, command }
     }
 }
 
@@ -318,6 +326,7 @@ fn tell(outcome: &Outcome) -> String {
             Refusal::Stale { key, found } => format!("{} has revision {}", named(key), place(*found)),
             Refusal::Referenced { key, by } => format!("{} is needed by {}", named(key), named(by)),
             Refusal::Dangling(key) => format!("needs {}, which does not exist", named(key)),
+            Refusal::Untimely => "not at this time".into(),
         },
     }
 }
