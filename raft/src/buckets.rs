@@ -3,7 +3,7 @@
 //! copies one bucket, about a hundred entries when there are a million.
 
 use crate::{ids::ProposalId, token::TokenHash};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 const BUCKETS: usize = 1 << 13;
 
@@ -83,6 +83,11 @@ impl<V: Clone, K: Key> Buckets<V, K> {
         let former = Arc::make_mut(bucket).remove(key);
         self.len -= usize::from(former.is_some());
         former
+    }
+
+    /// What lies between two keys that share their bucket, as two that share their first eight bytes do.
+    pub fn range(&self, keys: RangeInclusive<K>) -> impl Iterator<Item = (&K, &V)> {
+        self.buckets[bucket(keys.start())].range(keys)
     }
 
     /// Everything, in the order of the keys.

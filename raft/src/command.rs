@@ -132,7 +132,7 @@ pub enum Refusal {
     OtherClient,
     /// The code has expired.
     Expired,
-    /// The code was used before. What it bought is revoked now.
+    /// The code was used before, and what it bought is revoked now; or the grant that it or the token belongs to is revoked.
     Replayed,
     /// `redirect_uri` differs from the authorization request. The code is spent now.
     OtherRedirect,
@@ -169,6 +169,8 @@ pub enum Refusal {
     /// Log time has reached the draft's deadline, or the deadline is further away than any may be. This copy had no effect;
     /// it says nothing about others.
     Untimely,
+    /// The document does not go by itself: a realm takes everything in it along ([`Command::DeleteRealm`]).
+    Protected(DocumentKey),
 }
 
 impl Refusal {
@@ -191,6 +193,7 @@ impl Refusal {
             Self::Referenced { .. } => "referenced",
             Self::Dangling(_) => "dangling",
             Self::Untimely => "untimely",
+            Self::Protected(_) => "protected",
         }
     }
 }

@@ -99,7 +99,7 @@ pub enum Change {
         /// Whether tokens and sessions issued in this document's name die with this write.
         fence: bool,
     },
-    /// Remove it; refused while another document references it.
+    /// Remove it; refused while another document references it, and of a realm.
     Delete,
 }
 
@@ -246,6 +246,9 @@ impl Documents {
             Change::Delete => {
                 if stored.is_none() {
                     return Err(Refusal::Missing(key.clone()));
+                }
+                if key.kind == Kind::Realm {
+                    return Err(Refusal::Protected(key.clone()));
                 }
                 match self.referrer(key) {
                     Some(by) => Err(Refusal::Referenced { key: key.clone(), by: by.clone() }),

@@ -7,6 +7,7 @@
 //! | RFC 7636 §4.6 the verifier matches the challenge                       | `redeem_code`     |
 //! | RFC 7009 §2.1 only the client it was issued to may revoke a token      | `revoke_access`   |
 //! | G3, G4 no copy of an issue brings a token back that was revoked or has expired | `end_access`, `advance` |
+//! | oauth2-tokens §6.4 revoking a grant ends all of it, and what is still to come | `revoke_grant` |
 //! | G8 expired things disappear by themselves, each operation is O(log n)  | `advance`         |
 //!
 //! What many tokens have in common (client, owner, scope …) is stored once, as a [`Template`]; tokens are records of their
@@ -16,7 +17,7 @@ use crate::{
     buckets::Buckets,
     command::{Outcome, Refusal},
     ids::{ClientId, GrantId, OwnerId, RealmPath, Seq},
-    limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS, MAX_LIVE_PER_SHARD},
+    limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS, MAX_CODE_SECS, MAX_LIVE_PER_SHARD},
     owners::Committed,
     time::{Span, Stamp},
     token::{Challenge, TokenHash},
@@ -24,6 +25,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    ops::RangeInclusive,
     sync::Arc,
 };
 
@@ -141,7 +143,7 @@ pub struct IssueCode {
     pub hash: TokenHash,
     /// What was authorized.
     pub authorization: Arc<Authorization>,
-    /// How long it lives.
+    /// How long it lives; [`MAX_CODE_SECS`] at most.
     pub ttl: Span,
 }
 
@@ -207,8 +209,8 @@ pub struct RevokeAccess {
     pub realm: RealmPath,
 }
 
-/// Revoke what codes of one family bought, and until `until` every client-based token of it and every code that has
-/// bought nothing yet. (A token with a grant of its own is ended by [`RevokeAccess`].)
+/// Revoke everything of one grant: opaque tokens end, however they came about; codes that have bought nothing yet buy nothing
+/// any more; nothing is issued that is still under way; and until `until` every client-based token of it is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeGrant {
     /// Shard that holds the grant.
@@ -285,6 +287,34 @@ enum Mortal {
     Grant(GrantId),
 }
 
+/// A live token by the grant that it belongs to: the first eight bytes of each, which are random, so that a million tokens
+/// do not keep a million grants twice. What is found by them is looked at before anything is done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Member {
+    grant: [u8; 8],
+    token: [u8; 8],
+}
+
+impl Member {
+    fn of(grant: &GrantId, token: &TokenHash) -> Self {
+        Self { grant: head(&grant.0), token: head(&token.0) }
+    }
+
+    /// Every token that starts with these bytes.
+    fn hashes(self) -> RangeInclusive<TokenHash> {
+        let fill = |rest: u8| {
+            let mut bytes = [rest; 32];
+            bytes[..8].copy_from_slice(&self.token);
+            TokenHash(bytes)
+        };
+        fill(0)..=fill(u8::MAX)
+    }
+}
+
+fn head<const N: usize>(bytes: &[u8; N]) -> [u8; 8] {
+    std::array::from_fn(|n| bytes[n])
+}
+
 /// One shard of grant sets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GrantSets {
@@ -298,7 +328,7 @@ pub struct GrantSets {
     revoked: BTreeMap<GrantId, Stamp>,
     // INVARIANT: the three below are derived from the ones above; `restore` rebuilds them.
     deaths: BTreeSet<(Stamp, Mortal)>,
-    families: BTreeMap<GrantId, BTreeSet<TokenHash>>,
+    families: BTreeSet<Member>,
     /// How many tokens use each.
     templates: BTreeMap<Arc<Template>, usize>,
 }
@@ -354,17 +384,20 @@ impl GrantSets {
         if let Some(stored) = self.access.get(hash).or_else(|| self.ended_token(hash)) {
             return Ok(Outcome::Issued { issued: stored.issued, expires: stored.expires });
         }
+        self.require_grant(&issue.grant)?;
         self.make_room()?;
         Ok(self.store_access(issue.grant, issue.access, changed))
     }
 
     fn issue_code(&mut self, issue: IssueCode, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
+        let ttl = issue.ttl.min(Span::from_secs(MAX_CODE_SECS));
         if let Some(stored) = self.codes.get(&issue.hash) {
-            let issued = Stamp(stored.expires.0.saturating_sub(issue.ttl.0));
+            let issued = Stamp(stored.expires.0.saturating_sub(ttl.0));
             return Ok(Outcome::Issued { issued, expires: stored.expires });
         }
+        self.require_grant(&issue.authorization.grant)?;
         self.make_room()?;
-        let expires = self.now + issue.ttl;
+        let expires = self.now + ttl;
         let forget = (expires + Span(CODE_MARGIN_MS)).max(self.now + Span(DRAFT_WINDOW_MS));
         self.deaths.insert((forget, Mortal::Code(issue.hash)));
         self.set_code(
@@ -386,8 +419,7 @@ impl GrantSets {
         }
         match &stored.state {
             Code::Live if stored.expires <= self.now => return Err(Refusal::Expired),
-            Code::Live if self.revoked.contains_key(&authorization.grant) => return Err(Refusal::Replayed),
-            Code::Live => {}
+            Code::Live => self.require_grant(&authorization.grant)?,
             Code::Spent { bought, issued, expires } if *bought == redeem.purchase.hash() => {
                 return Ok(Outcome::Issued { issued: *issued, expires: *expires });
             }
@@ -419,7 +451,6 @@ impl GrantSets {
         self.deaths.insert((forget, Mortal::Code(redeem.code)));
         self.set_code(redeem.code, StoredCode { forget, ..spent }, changed);
         if let Purchase::Opaque(access) = redeem.purchase {
-            self.families.entry(authorization.grant).or_default().insert(access.hash);
             self.store_access(authorization.grant, access, changed);
         }
         Ok(Outcome::Issued { issued, expires })
@@ -438,22 +469,31 @@ impl GrantSets {
     }
 
     fn revoke_grant(&mut self, grant: GrantId, until: Stamp, changed: &mut Vec<GrantChange>) -> Outcome {
-        for hash in self.families.get(&grant).cloned().unwrap_or_default() {
+        let least = Member { grant: head(&grant.0), token: [0; 8] };
+        let members = self.families.range(least..).take_while(|member| member.grant == least.grant);
+        let tokens = members.flat_map(|member| self.access.range(member.hashes()));
+        let tokens = tokens.filter(|(_, token)| token.grant == grant).map(|(hash, _)| *hash);
+        for hash in tokens.collect::<BTreeSet<_>>() {
             self.end_access(&hash, changed);
         }
-        if until > self.now {
-            let until = match self.revoked.get(&grant) {
-                Some(&known) => {
-                    self.deaths.remove(&(known, Mortal::Grant(grant)));
-                    known.max(until)
-                }
-                None => until,
-            };
-            self.revoked.insert(grant, until);
-            self.deaths.insert((until, Mortal::Grant(grant)));
-            changed.push(GrantChange::Grant(grant, Some(until)));
-        }
+        // Marked at least until its codes are dead, and no draft of it is left that was made before this one.
+        let until = until.max(self.now + Span::from_secs(MAX_CODE_SECS));
+        let until = match self.revoked.get(&grant) {
+            Some(&known) => {
+                self.deaths.remove(&(known, Mortal::Grant(grant)));
+                known.max(until)
+            }
+            None => until,
+        };
+        self.revoked.insert(grant, until);
+        self.deaths.insert((until, Mortal::Grant(grant)));
+        changed.push(GrantChange::Grant(grant, Some(until)));
         Outcome::Done
+    }
+
+    /// Nothing is issued that belongs to a revoked grant.
+    fn require_grant(&self, grant: &GrantId) -> Result<(), Refusal> {
+        if self.revoked.contains_key(grant) { Err(Refusal::Replayed) } else { Ok(()) }
     }
 
     fn make_room(&self) -> Result<(), Refusal> {
@@ -472,6 +512,7 @@ impl GrantSets {
         });
         let outcome = Outcome::Issued { issued: token.issued, expires: token.expires };
         self.deaths.insert((token.expires, Mortal::Access(access.hash)));
+        self.families.insert(Member::of(&grant, &access.hash));
         self.access.insert(access.hash, token.clone());
         changed.push(GrantChange::Access(access.hash, Some(token)));
         outcome
@@ -502,12 +543,7 @@ impl GrantSets {
 
     fn remove_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) -> Option<Arc<AccessToken>> {
         let token = self.access.remove(hash)?;
-        if let Some(family) = self.families.get_mut(&token.grant) {
-            family.remove(hash);
-            if family.is_empty() {
-                self.families.remove(&token.grant);
-            }
-        }
+        self.families.remove(&Member::of(&token.grant, hash));
         changed.push(GrantChange::Access(*hash, None));
         Some(token)
     }
@@ -587,17 +623,15 @@ impl GrantSets {
         revoked: impl IntoIterator<Item = (GrantId, Stamp)>,
     ) -> Self {
         let mut restored = Self { now, ..Self::default() };
-        let mut deaths = Vec::new();
+        let (mut deaths, mut families) = (Vec::new(), Vec::new());
         for (hash, code) in codes {
             deaths.push((code.forget, Mortal::Code(hash)));
-            if let Code::Spent { bought, .. } = code.state {
-                restored.families.entry(code.authorization.grant).or_default().insert(bought);
-            }
             restored.codes.insert(hash, Arc::new(code));
         }
         for (hash, token) in access {
             deaths.push((token.expires, Mortal::Access(hash)));
             let template = restored.intern(token.template.clone());
+            families.push(Member::of(&token.grant, &hash));
             restored.access.insert(hash, Arc::new(AccessToken { template, ..token }));
         }
         for (hash, token, forget) in ended {
@@ -609,13 +643,8 @@ impl GrantSets {
             deaths.push((until, Mortal::Grant(grant)));
             restored.revoked.insert(grant, until);
         }
-        // A family that was revoked, or whose token is client-based, has no opaque member left.
-        let access = &restored.access;
-        restored.families.retain(|_, members| {
-            members.retain(|hash| access.get(hash).is_some());
-            !members.is_empty()
-        });
         restored.deaths = deaths.into_iter().collect();
+        restored.families = families.into_iter().collect();
         restored
     }
 }

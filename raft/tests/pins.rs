@@ -116,6 +116,7 @@ fn tags_are_where_they_were() {
             Refusal::Referenced { .. } => 13,
             Refusal::Dangling(_) => 14,
             Refusal::Untimely => 15,
+            Refusal::Protected(_) => 16,
         };
         tagged(&refusal, tag, place);
     }
@@ -325,6 +326,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Referenced { key: key(), by: realm_key() },
         Refusal::Dangling(realm_key()),
         Refusal::Untimely,
+        Refusal::Protected(realm_key()),
     ]
 }
 
@@ -343,7 +345,7 @@ fn populated() -> Replica {
         use Command::{DeleteRealm, RevokeGrant, Tick, TouchSession};
         !matches!(command, Tick | TouchSession(_) | DeleteRealm(_) | RevokeGrant(_))
     });
-    let revoked = RevokeGrant { hint: 12, grant: GrantId([17; 20]), until: Stamp(18_000) };
+    let revoked = RevokeGrant { hint: 12, grant: GrantId([17; 20]), until: Stamp(700_000) };
     commands.push(Command::RevokeGrant(revoked));
     commands.push(Command::CreateSession(CreateSession { hash: hash(24), data: session() }));
     let drafts = (1..).map(ProposalId).zip(commands);

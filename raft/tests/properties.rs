@@ -60,6 +60,7 @@ fn grant_command() -> impl Strategy<Value = Command> {
             .prop_map(|(n, realm, client, ttl)| words::issue(&format!("a{n}"), &realm, client, ttl)),
         3 => (0..3u8, realm(), client(), redirect(), pkce(), span()).prop_map(|(n, realm, client, redirect, pkce, ttl)| {
             let family = format!("g{}", n % 2);
+            let ttl = Span(8 * ttl.0); // some longer than they may be
             words::code(&format!("c{n}"), words::authorization(&family, &realm, client, redirect, pkce), ttl)
         }),
         6 => (0..3u8, 0..4u8, realm(), client(), redirect(), pkce(), span()).prop_map(
@@ -73,7 +74,8 @@ fn grant_command() -> impl Strategy<Value = Command> {
             }
         ),
         3 => (token(), realm(), client()).prop_map(|(name, realm, client)| words::revoke(&name, &realm, client)),
-        1 => (0..2u8, 0..600_000u64).prop_map(|(n, until)| words::revoke_grant(&format!("g{n}"), Stamp(until))),
+        1 => (select(vec!["g0", "g1", "a0", "a1"]), 0..2_000_000u64)
+            .prop_map(|(grant, until)| words::revoke_grant(grant, Stamp(until))),
         1 => Just(Command::Tick),
     ]
 }

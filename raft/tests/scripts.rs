@@ -11,7 +11,7 @@
 //!
 //! | line                                                    | what                                                  |
 //! |---------------------------------------------------------|-------------------------------------------------------|
-//! | `issue a1 web [ttl=3600]`                               | an access token, client credentials                   |
+//! | `issue a1 web [ttl=3600] [grant=a1]`                    | an access token, client credentials                   |
 //! | `code c1 web [ttl=60] [grant=c1] [redirect=U] [pkce=V]` | an authorization code; without U none was sent        |
 //! | `redeem c1 web -> a1 [redirect=U] [verifier=V] [ttl=]`  | buys access token `a1`; `jwt:j1` is client-based       |
 //! | `revoke a1 web`, `revoke-grant c1 until=S`              | end a token, a family                                 |
@@ -206,7 +206,7 @@ fn command(words: &[&str]) -> Option<Command> {
     let until = || option(rest, "until").map(stamp);
     Some(match *verb {
         "tick" => Command::Tick,
-        "issue" => words::issue(what, &realm, whose, span("ttl", 3600)),
+        "issue" => words::issue_of(option(rest, "grant").unwrap_or(what), what, &realm, whose, span("ttl", 3600)),
         "code" => {
             let grant = option(rest, "grant").unwrap_or(what);
             let (redirect, pkce) = (option(rest, "redirect"), option(rest, "pkce"));
@@ -314,7 +314,7 @@ fn tell(outcome: &Outcome) -> String {
             Refusal::UnknownCode => "code is unknown".into(),
             Refusal::OtherClient => "belongs to another client".into(),
             Refusal::Expired => "code has expired".into(),
-            Refusal::Replayed => "code was used before; what it bought is revoked".into(),
+            Refusal::Replayed => "used before, or revoked; so is what it bought".into(),
             Refusal::OtherRedirect => "redirect_uri differs; the code is spent".into(),
             Refusal::MissingVerifier => "code_verifier is missing".into(),
             Refusal::WrongVerifier => "code_verifier does not match; the code is spent".into(),
@@ -327,6 +327,7 @@ fn tell(outcome: &Outcome) -> String {
             Refusal::Referenced { key, by } => format!("{} is needed by {}", named(key), named(by)),
             Refusal::Dangling(key) => format!("needs {}, which does not exist", named(key)),
             Refusal::Untimely => "not at this time".into(),
+            Refusal::Protected(key) => format!("{} does not go by itself", named(key)),
         },
     }
 }

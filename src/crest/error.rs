@@ -189,6 +189,7 @@ impl From<Refusal> for Error {
             Refusal::Dangling(key) => {
                 Self::bad_request(format!("The resource refers to '{}', which is absent", key.id))
             }
+            Refusal::Protected(_) => Self::plain(409),
             Refusal::Full | Refusal::Untimely => Self::plain(503),
             // Not about documents: whoever proposes those commands answers in the words of their protocol.
             Refusal::UnknownCode

@@ -46,10 +46,16 @@ impl PlainGrants {
         match command {
             Command::IssueAccess(issue) => match self.tokens.get(&issue.access.hash) {
                 Some((token, _)) => Outcome::Issued { issued: token.issued, expires: token.expires },
+                None if self.revoked.contains_key(&issue.grant) => Outcome::Refused(Refusal::Replayed),
                 None => self.store(issue.grant, &issue.access),
             },
             Command::IssueCode(issue) => {
-                let expires = self.now + issue.ttl;
+                let known = self.codes.contains_key(&issue.hash);
+                if !known && self.revoked.contains_key(&issue.authorization.grant) {
+                    return Outcome::Refused(Refusal::Replayed);
+                }
+                let ttl = Span(issue.ttl.0.min(600_000));
+                let expires = self.now + ttl;
                 let fresh = StoredCode {
                     authorization: issue.authorization.clone(),
                     expires,
@@ -57,7 +63,7 @@ impl PlainGrants {
                     state: Code::Live,
                 };
                 let stored = self.codes.entry(issue.hash).or_insert(fresh);
-                Outcome::Issued { issued: Stamp(stored.expires.0.saturating_sub(issue.ttl.0)), expires: stored.expires }
+                Outcome::Issued { issued: Stamp(stored.expires.0.saturating_sub(ttl.0)), expires: stored.expires }
             }
             Command::RedeemCode(redeem) => self.redeem(redeem),
             Command::RevokeAccess(revoke) => match self.tokens.get_mut(&revoke.hash) {
@@ -149,10 +155,8 @@ impl PlainGrants {
         family.for_each(|(_, revoked)| {
             revoked.get_or_insert(forget);
         });
-        if until > self.now {
-            let known = self.revoked.entry(grant).or_default();
-            *known = until.max(*known);
-        }
+        let known = self.revoked.entry(grant).or_default();
+        *known = until.max(now + Span(600_000)).max(*known);
     }
 
     pub fn assert_same(&self, state: &State) {
@@ -275,6 +279,9 @@ fn put_or_delete(all: &mut BTreeMap<DocumentKey, Document>, seq: Seq, write: &Wr
         Change::Delete => {
             if stored.is_none() {
                 return Err(Refusal::Missing(key.clone()));
+            }
+            if key.kind == Kind::Realm {
+                return Err(Refusal::Protected(key.clone()));
             }
             if let Some((by, _)) = all.iter().find(|(by, other)| *by != key && other.references.contains(key)) {
                 return Err(Refusal::Referenced { key: key.clone(), by: by.clone() });
