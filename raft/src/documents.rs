@@ -101,6 +101,8 @@ pub enum Change {
     },
     /// Remove it; refused while another document references it, and of a realm.
     Delete,
+    /// Nothing: only the condition counts, for the other writes of the proposal. That a name is free is said so.
+    Keep,
 }
 
 /// One change to one document.
@@ -189,6 +191,7 @@ impl Documents {
         let count = writes.len();
         for write in writes {
             match self.decide(seq, &write) {
+                Ok(_) if write.change == Change::Keep => {}
                 Ok(next) => {
                     changed.push((write.key.clone(), next.clone()));
                     undo.push((write.key.clone(), self.get(&write.key).cloned()));
@@ -229,6 +232,7 @@ impl Documents {
         match &write.change {
             Change::Put { body, references, fence } => {
                 self.require_realm(&key.realm)?;
+                self.require_name(key)?;
                 if let Some(dangling) = references.iter().find(|target| *target != key && self.get(target).is_none()) {
                     return Err(Refusal::Dangling(dangling.clone()));
                 }
@@ -243,6 +247,7 @@ impl Documents {
                     references: references.clone(),
                 })))
             }
+            Change::Keep => Ok(stored.cloned()),
             Change::Delete => {
                 if stored.is_none() {
                     return Err(Refusal::Missing(key.clone()));
@@ -263,6 +268,18 @@ impl Documents {
     fn require_realm(&self, realm: &RealmPath) -> Result<(), Refusal> {
         let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, realm.as_str());
         if *realm == RealmPath::root() || self.get(&key).is_some() { Ok(()) } else { Err(Refusal::Dangling(key)) }
+    }
+
+    /// Realms' names ignore case: no two whose paths differ in nothing else.
+    fn require_name(&self, key: &DocumentKey) -> Result<(), Refusal> {
+        if key.kind != Kind::Realm || self.get(key).is_some() {
+            return Ok(());
+        }
+        let realms = self.collection(&key.realm, Kind::Realm);
+        match realms.keys().find(|path| path.eq_ignore_ascii_case(&key.id)) {
+            Some(path) => Err(Refusal::Exists(DocumentKey::new(&key.realm, Kind::Realm, path))),
+            None => Ok(()),
+        }
     }
 
     /// Refused while the realm has sub-realms: they are deleted first, one by one, so that nobody loses a tree by a slip.

@@ -280,6 +280,7 @@ fn writes() -> Vec<(&'static str, Write)> {
         ("delete absent", when(Precondition::Absent)),
         ("delete present", when(Precondition::Present)),
         ("delete revision", when(Precondition::Revision(Seq::new(300, 2)))),
+        ("keep", Write { key: key(), when: Precondition::Absent, change: Change::Keep }),
     ]
 }
 

@@ -108,7 +108,7 @@ fn document_key() -> impl Strategy<Value = DocumentKey> {
     let plain = (realm, select(vec![Kind::User, Kind::PolicySet, Kind::Policy]), select(vec!["a", "b"]));
     prop_oneof![
         3 => plain.prop_map(|(realm, kind, id)| DocumentKey::new(&RealmPath::from(realm), kind, id)),
-        1 => select(vec!["/alpha", "/alpha/beta"])
+        1 => select(vec!["/alpha", "/alpha/beta", "/Alpha"])
             .prop_map(|path| DocumentKey::new(&RealmPath::root(), Kind::Realm, path)),
     ]
 }
@@ -124,6 +124,7 @@ fn document_write() -> impl Strategy<Value = Write> {
         3 => (vec(document_key(), 0..3), any::<bool>(), 0..9u8)
             .prop_map(|(references, fence, n)| Change::Put { body: vec![n].into(), references, fence }),
         1 => Just(Change::Delete),
+        1 => Just(Change::Keep),
     ];
     (document_key(), when, change).prop_map(|(key, when, change)| Write { key, when, change })
 }

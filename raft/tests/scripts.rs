@@ -17,7 +17,7 @@
 //! | `revoke a1 web`, `revoke-grant c1 until=S`              | end a token, a family                                 |
 //! | `blacklist j1 until=S`                                  | end a client-based token                              |
 //! | `login s1 demo [max=7200] [idle=1800]`, `touch`, `logout` | a session                                           |
-//! | `put Kind:id [if=absent|present|rN] [refs=Kind:id,…] [fence] [{json}]`, `delete Kind:id [if=…]` | documents; `+` joins writes that go all or none |
+//! | `put Kind:id [if=absent|present|rN] [refs=Kind:id,…] [fence] [{json}]`, `delete Kind:id [if=…]`, `keep Kind:id if=…` | documents; `+` joins writes that go all or none |
 //! | `delete-realm /alpha`, `tick`                           |                                                       |
 //! | `active a1`, `session s1`, `blacklisted j1`, `revoked c1`, `get Kind:id`, `held`, `clock` | ask                 |
 //!
@@ -27,7 +27,7 @@ mod support;
 
 use quorate_raft::{
     Batch, Command, DocumentKey, Draft, Kind, Outcome, ProposalId, RealmPath, Refusal, Seq, Span, Stamp, State,
-    documents::{Precondition, Write, WriteDocuments},
+    documents::{Change, Precondition, Write, WriteDocuments},
     grant_sets::Purchase,
     limits::DRAFT_WINDOW_MS,
     sessions::{DestroySession, TouchSession},
@@ -227,7 +227,7 @@ fn command(words: &[&str]) -> Option<Command> {
         "login" => words::login(what, &realm, whose, span("max", 7200), span("idle", 1800)),
         "touch" => Command::TouchSession(TouchSession(words::hash(what))),
         "logout" => Command::DestroySession(DestroySession(words::hash(what))),
-        "put" | "delete" => {
+        "put" | "delete" | "keep" => {
             let writes = words.split(|word| *word == "+").map(write).collect::<Option<_>>()?;
             Command::WriteDocuments(WriteDocuments(writes))
         }
@@ -252,6 +252,7 @@ fn write(words: &[&str]) -> Option<Write> {
     match *verb {
         "put" => Some(words::put(key, when, body, references, rest.contains(&"fence"))),
         "delete" => Some(words::delete(key, when)),
+        "keep" => Some(Write { key, when, change: Change::Keep }),
         _ => None,
     }
 }

@@ -267,6 +267,17 @@ fn put_or_delete(all: &mut BTreeMap<DocumentKey, Document>, seq: Seq, write: &Wr
             if key.realm != RealmPath::root() && !all.contains_key(&realm_key(&key.realm)) {
                 return Err(Refusal::Dangling(realm_key(&key.realm)));
             }
+            let twin = |(other, _): &(&DocumentKey, &Document)| {
+                other.kind == Kind::Realm
+                    && other.realm == key.realm
+                    && other.id.to_lowercase() == key.id.to_lowercase()
+            };
+            if key.kind == Kind::Realm
+                && stored.is_none()
+                && let Some((twin, _)) = all.iter().find(twin)
+            {
+                return Err(Refusal::Exists(twin.clone()));
+            }
             for target in references {
                 if target != key && !all.contains_key(target) {
                     return Err(Refusal::Dangling(target.clone()));
@@ -276,6 +287,7 @@ fn put_or_delete(all: &mut BTreeMap<DocumentKey, Document>, seq: Seq, write: &Wr
             let document = Document { body: body.clone(), revision: seq, fence, references: references.clone() };
             all.insert(key.clone(), document);
         }
+        Change::Keep => {}
         Change::Delete => {
             if stored.is_none() {
                 return Err(Refusal::Missing(key.clone()));
