@@ -6,17 +6,19 @@
 //!
 //! An owner that dies has half a state. It is not restarted: the node stops and replays (`owner_lost`).
 
-pub mod blacklist;
+mod blacklist;
 pub mod documents;
-pub mod grant_sets;
+mod grant_sets;
+pub mod owner;
 pub mod policy_sets;
-pub mod sessions;
+mod sessions;
 
+use self::owner::Owner;
 use crate::views::Views;
 use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, dev::ToEnvelope};
 use futures_util::future::join_all;
 use quorate_raft::{
-    Blacklist, Command, Committed, Documents, Frozen, GrantSets, Outcome, Owners, Sessions, Stamp, State,
+    Blacklist, Command, Committed, Documents, Frozen, GrantSets, Outcome, Owned, Owners, Sessions, Stamp, State,
     blacklist::BlacklistJti,
     documents::{DocumentChange, DocumentCommand},
     grant_sets::GrantCommand,
@@ -63,9 +65,9 @@ impl NextDeath {
 
 /// Addresses of all owners.
 pub struct Actors {
-    grants: Vec<Addr<grant_sets::GrantSetsOwner>>,
-    blacklist: Addr<blacklist::BlacklistOwner>,
-    sessions: Addr<sessions::SessionsOwner>,
+    grants: Vec<Addr<Owner<GrantSets>>>,
+    blacklist: Addr<Owner<Blacklist>>,
+    sessions: Addr<Owner<Sessions>>,
     documents: Addr<documents::DocumentsOwner>,
     policy_sets: Addr<policy_sets::PolicySetsOwner>,
     deaths: Vec<NextDeath>,
@@ -111,7 +113,7 @@ impl Actors {
             .zip(arbiters.iter().cycle())
             .map(|(death, arbiter)| {
                 let (views, death) = (views.clone(), death.clone());
-                start(arbiter, move || grant_sets::GrantSetsOwner::new(views, death))
+                start(arbiter, move || Owner::new(views, death))
             })
             .collect();
         let mut rest = deaths.iter().skip(usize::from(SHARDS)).cloned();
@@ -120,8 +122,8 @@ impl Actors {
         let (a, b, c, d) = (own(), own(), own(), own());
         Some(Self {
             grants,
-            blacklist: start(first, move || blacklist::BlacklistOwner::new(a, blacklist_death)),
-            sessions: start(first, move || sessions::SessionsOwner::new(b, session_death)),
+            blacklist: start(first, move || Owner::new(a, blacklist_death)),
+            sessions: start(first, move || Owner::new(b, session_death)),
             documents: start(first, move || documents::DocumentsOwner::new(c, answer_death)),
             policy_sets: start(first, move || policy_sets::PolicySetsOwner::new(d)),
             deaths,

@@ -25,8 +25,8 @@ use openraft::{
     storage::{RaftLogStorage, RaftSnapshotBuilder, RaftStateMachine},
 };
 use quorate_raft::{
-    Committed, DocumentKey, GrantSets, Kind, Precondition, ProposalId, RealmPath, Seq, Sessions, Span, Stamp, State,
-    codec,
+    Committed, DocumentKey, GrantSets, Kind, Owned, Precondition, ProposalId, RealmPath, Seq, Sessions, Span, Stamp,
+    State, codec,
     documents::{Change, DocumentCommand, WriteDocuments},
     grant_sets::{GrantCommand, RevokeGrant},
     limits::DRAFT_WINDOW_MS,

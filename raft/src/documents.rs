@@ -6,7 +6,7 @@ use crate::{
     command::{Outcome, Refusal},
     ids::{ProposalId, RealmPath, Seq},
     limits::{DRAFT_WINDOW_MS, MAX_ANSWERS},
-    owners::Committed,
+    owners::{Committed, Owned},
     time::{Span, Stamp},
 };
 use serde::{Deserialize, Serialize};
@@ -139,11 +139,13 @@ pub struct Documents {
     deaths: BTreeSet<(Stamp, ProposalId)>,
 }
 
-impl Documents {
-    /// Decides and applies one committed command; what changed is appended to `changed`.
-    pub fn apply(&mut self, committed: Committed<DocumentCommand>, changed: &mut Vec<DocumentChange>) -> Outcome {
+impl Owned for Documents {
+    type Command = DocumentCommand;
+    type Change = DocumentChange;
+
+    fn apply(&mut self, committed: Committed<DocumentCommand>, changed: &mut Vec<DocumentChange>) -> Outcome {
         let Committed { seq, at, id, command, .. } = committed;
-        self.advance(at);
+        self.advance(at, changed);
         if let Some((first, _)) = self.answers.get(&id) {
             return first.clone();
         }
@@ -163,8 +165,7 @@ impl Documents {
         outcome
     }
 
-    /// Moves log time on and forgets answers that nobody can ask for any more. Documents do not age.
-    pub fn advance(&mut self, at: Stamp) {
+    fn advance(&mut self, at: Stamp, _: &mut Vec<DocumentChange>) {
         self.now = self.now.max(at);
         while let Some(&(when, id)) = self.deaths.first()
             && when <= self.now
@@ -174,6 +175,20 @@ impl Documents {
         }
     }
 
+    fn now(&self) -> Stamp {
+        self.now
+    }
+
+    fn next_death(&self) -> Option<Stamp> {
+        self.deaths.first().map(|&(when, _)| when)
+    }
+
+    fn frozen(&self) -> Self {
+        Self { now: self.now, collections: self.collections.clone(), answers: self.answers.clone(), ..Self::default() }
+    }
+}
+
+impl Documents {
     fn remember(&mut self, id: ProposalId, outcome: Outcome, forget: Stamp) {
         self.deaths.insert((forget, id));
         self.answers.insert(id, (outcome, forget));
@@ -335,21 +350,6 @@ impl Documents {
     /// Answers that retries still get, and until when, in the order of the ids.
     pub fn answers(&self) -> &Buckets<(Outcome, Stamp), ProposalId> {
         &self.answers
-    }
-
-    /// Log time of this owner.
-    pub fn now(&self) -> Stamp {
-        self.now
-    }
-
-    /// When the next answer is forgotten.
-    pub fn next_death(&self) -> Option<Stamp> {
-        self.deaths.first().map(|&(when, _)| when)
-    }
-
-    /// What a snapshot needs, in no time: the derived indexes stay behind.
-    pub(crate) fn freeze(&self) -> Self {
-        Self { now: self.now, collections: self.collections.clone(), answers: self.answers.clone(), ..Self::default() }
     }
 
     fn referrer(&self, key: &DocumentKey) -> Option<&DocumentKey> {

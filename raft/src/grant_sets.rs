@@ -18,7 +18,7 @@ use crate::{
     command::{Outcome, Refusal},
     ids::{ClientId, GrantId, OwnerId, RealmPath, Seq},
     limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS, MAX_CODE_SECS, MAX_LIVE_PER_SHARD},
-    owners::Committed,
+    owners::{Committed, Owned},
     time::{Span, Stamp},
     token::{Challenge, TokenHash},
 };
@@ -333,9 +333,11 @@ pub struct GrantSets {
     templates: BTreeMap<Arc<Template>, usize>,
 }
 
-impl GrantSets {
-    /// Decides and applies one committed command; what changed is appended to `changed`.
-    pub fn apply(&mut self, committed: Committed<GrantCommand>, changed: &mut Vec<GrantChange>) -> Outcome {
+impl Owned for GrantSets {
+    type Command = GrantCommand;
+    type Change = GrantChange;
+
+    fn apply(&mut self, committed: Committed<GrantCommand>, changed: &mut Vec<GrantChange>) -> Outcome {
         self.advance(committed.at, changed);
         match committed.command {
             GrantCommand::IssueAccess(issue) => self.issue_access(issue, changed),
@@ -347,8 +349,7 @@ impl GrantSets {
         .unwrap_or_else(Outcome::Refused)
     }
 
-    /// Moves log time on and lets go of what has died by then.
-    pub fn advance(&mut self, at: Stamp, changed: &mut Vec<GrantChange>) {
+    fn advance(&mut self, at: Stamp, changed: &mut Vec<GrantChange>) {
         self.now = self.now.max(at);
         while let Some(&(when, mortal)) = self.deaths.first()
             && when <= self.now
@@ -378,6 +379,27 @@ impl GrantSets {
         }
     }
 
+    fn now(&self) -> Stamp {
+        self.now
+    }
+
+    fn next_death(&self) -> Option<Stamp> {
+        self.deaths.first().map(|&(when, _)| when)
+    }
+
+    fn frozen(&self) -> Self {
+        Self {
+            now: self.now,
+            access: self.access.clone(),
+            ended: self.ended.clone(),
+            codes: self.codes.clone(),
+            revoked: self.revoked.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+impl GrantSets {
     fn issue_access(&mut self, issue: IssueAccess, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
         // A handle is 160 random bits: the same hash again is the same attempt again.
         let hash = &issue.access.hash;
@@ -572,16 +594,6 @@ impl GrantSets {
         }
     }
 
-    /// Log time of this shard.
-    pub fn now(&self) -> Stamp {
-        self.now
-    }
-
-    /// When the next thing dies.
-    pub fn next_death(&self) -> Option<Stamp> {
-        self.deaths.first().map(|&(when, _)| when)
-    }
-
     /// Live access tokens, in the order of their hashes.
     pub fn access(&self) -> &Buckets<Arc<AccessToken>> {
         &self.access
@@ -600,18 +612,6 @@ impl GrantSets {
     /// Revoked families and until when.
     pub fn revoked(&self) -> &BTreeMap<GrantId, Stamp> {
         &self.revoked
-    }
-
-    /// What a snapshot needs, in no time: the derived indexes stay behind.
-    pub(crate) fn freeze(&self) -> Self {
-        Self {
-            now: self.now,
-            access: self.access.clone(),
-            ended: self.ended.clone(),
-            codes: self.codes.clone(),
-            revoked: self.revoked.clone(),
-            ..Self::default()
-        }
     }
 
     /// Rebuilds from what a snapshot holds.

@@ -33,7 +33,7 @@ pub use command::{Batch, Command, Draft, Outcome, Refusal};
 pub use documents::{Document, DocumentKey, Documents, Kind, Precondition, Write};
 pub use grant_sets::{AccessToken, GrantSets};
 pub use ids::{ClientId, GrantId, OwnerId, ProposalId, RealmPath, Seq};
-pub use owners::{Committed, Owners};
+pub use owners::{Committed, Owned, Owners};
 pub use sessions::{Session, Sessions};
 pub use state::{Frozen, State};
 pub use time::{Span, Stamp};

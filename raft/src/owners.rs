@@ -70,6 +70,45 @@ impl Clock {
     }
 }
 
+/// What one owner holds: a part of the state, which nobody else changes.
+pub trait Owned: Default {
+    /// What can be asked of it.
+    type Command;
+    /// What readers of it are told.
+    type Change;
+
+    /// Decides and applies one committed command; what changed is appended to `changed`.
+    fn apply(&mut self, committed: Committed<Self::Command>, changed: &mut Vec<Self::Change>) -> Outcome;
+
+    /// Moves log time on and lets go of what has died by then.
+    fn advance(&mut self, at: Stamp, changed: &mut Vec<Self::Change>);
+
+    /// Log time of this owner; behind that of the log while it hears nothing.
+    fn now(&self) -> Stamp;
+
+    /// When the next thing dies.
+    fn next_death(&self) -> Option<Stamp>;
+
+    /// A copy for a snapshot, in no time: derived indexes stay behind.
+    fn frozen(&self) -> Self;
+}
+
+/// Does what an owner has to do, in order; its outcomes by their places in the answer.
+pub fn run<S: Owned>(
+    state: &mut S,
+    tasks: Vec<Task<S::Command>>,
+    changed: &mut Vec<S::Change>,
+) -> Vec<(usize, Outcome)> {
+    let mut outcomes = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        match task {
+            Task::Tick(at) => state.advance(at, changed),
+            Task::Do(place, committed) => outcomes.push((place, state.apply(committed, changed))),
+        }
+    }
+    outcomes
+}
+
 /// What one owner has to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task<C> {

@@ -6,7 +6,7 @@ use crate::{
     documents::DocumentKey,
     ids::{RealmPath, Seq},
     limits::{DRAFT_WINDOW_MS, MAX_SESSIONS},
-    owners::Committed,
+    owners::{Committed, Owned},
     time::{Span, Stamp},
     token::TokenHash,
 };
@@ -100,9 +100,11 @@ pub struct Sessions {
     deaths: BTreeSet<(Stamp, TokenHash)>,
 }
 
-impl Sessions {
-    /// Decides and applies one committed command; what changed is appended to `changed`.
-    pub fn apply(&mut self, committed: Committed<SessionCommand>, changed: &mut Vec<SessionChange>) -> Outcome {
+impl Owned for Sessions {
+    type Command = SessionCommand;
+    type Change = SessionChange;
+
+    fn apply(&mut self, committed: Committed<SessionCommand>, changed: &mut Vec<SessionChange>) -> Outcome {
         self.advance(committed.at, changed);
         match committed.command {
             SessionCommand::Create(create) => self.create(create, changed),
@@ -112,8 +114,7 @@ impl Sessions {
         .unwrap_or_else(Outcome::Refused)
     }
 
-    /// Moves log time on and ends what has expired by then.
-    pub fn advance(&mut self, at: Stamp, changed: &mut Vec<SessionChange>) {
+    fn advance(&mut self, at: Stamp, changed: &mut Vec<SessionChange>) {
         self.now = self.now.max(at);
         while let Some(&(when, hash)) = self.deaths.first()
             && when <= self.now
@@ -133,6 +134,20 @@ impl Sessions {
         }
     }
 
+    fn now(&self) -> Stamp {
+        self.now
+    }
+
+    fn next_death(&self) -> Option<Stamp> {
+        self.deaths.first().map(|&(when, _)| when)
+    }
+
+    fn frozen(&self) -> Self {
+        Self { now: self.now, live: self.live.clone(), ended: self.ended.clone(), deaths: BTreeSet::new() }
+    }
+}
+
+impl Sessions {
     fn create(&mut self, create: CreateSession, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
         // A handle is random: the same hash again is the same attempt again.
         if let Some(stored) =
@@ -184,16 +199,6 @@ impl Sessions {
         changed.push((hash, Some(session)));
     }
 
-    /// Log time of this owner.
-    pub fn now(&self) -> Stamp {
-        self.now
-    }
-
-    /// When the next session dies.
-    pub fn next_death(&self) -> Option<Stamp> {
-        self.deaths.first().map(|&(when, _)| when)
-    }
-
     /// Live sessions, in the order of their hashes.
     pub fn live(&self) -> &Buckets<Arc<Session>> {
         &self.live
@@ -202,11 +207,6 @@ impl Sessions {
     /// Dead sessions that are remembered, so that no copy of a creation brings them back, in the order of their hashes.
     pub fn ended(&self) -> &Buckets<(Arc<Session>, Stamp)> {
         &self.ended
-    }
-
-    /// What a snapshot needs, in no time: the derived index stays behind.
-    pub(crate) fn freeze(&self) -> Self {
-        Self { now: self.now, live: self.live.clone(), ended: self.ended.clone(), deaths: BTreeSet::new() }
     }
 
     /// Rebuilds from what a snapshot holds.

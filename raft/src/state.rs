@@ -8,7 +8,7 @@ use crate::{
     grant_sets::{AccessToken, GrantSets, StoredCode, Template},
     ids::{GrantId, ProposalId},
     limits::SHARDS,
-    owners::{Clock, Committed, Owners, Split, Task, split},
+    owners::{Clock, Committed, Owned, Owners, Split, run, split},
     sessions::{Session, Sessions},
     time::Stamp,
     token::TokenHash,
@@ -47,32 +47,13 @@ impl State {
     /// Applies commands in log order; the same as the owners do side by side.
     pub fn apply(&mut self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
         let Split { grants, blacklist, sessions, documents, mut outcomes } = split(batch);
-        for (shard, tasks) in self.grants.iter_mut().zip(grants) {
-            let mut changed = Vec::new();
-            for task in tasks {
-                match task {
-                    Task::Tick(at) => shard.advance(at, &mut changed),
-                    Task::Do(place, committed) => outcomes[place] = shard.apply(committed, &mut changed),
-                }
-            }
-        }
-        for task in blacklist {
-            match task {
-                Task::Tick(at) => self.blacklist.advance(at, &mut Vec::new()),
-                Task::Do(place, committed) => outcomes[place] = self.blacklist.apply(committed, &mut Vec::new()),
-            }
-        }
-        for task in sessions {
-            match task {
-                Task::Tick(at) => self.sessions.advance(at, &mut Vec::new()),
-                Task::Do(place, committed) => outcomes[place] = self.sessions.apply(committed, &mut Vec::new()),
-            }
-        }
-        for task in documents {
-            match task {
-                Task::Tick(at) => self.documents.advance(at),
-                Task::Do(place, committed) => outcomes[place] = self.documents.apply(committed, &mut Vec::new()),
-            }
+        let grants = self.grants.iter_mut().zip(grants).flat_map(|(shard, tasks)| run(shard, tasks, &mut Vec::new()));
+        let decided = grants
+            .chain(run(&mut self.blacklist, blacklist, &mut Vec::new()))
+            .chain(run(&mut self.sessions, sessions, &mut Vec::new()))
+            .chain(run(&mut self.documents, documents, &mut Vec::new()));
+        for (place, outcome) in decided {
+            outcomes[place] = outcome;
         }
         outcomes
     }
@@ -87,10 +68,10 @@ impl State {
     /// A copy for a snapshot, in no time.
     pub fn freeze(&self) -> Frozen {
         Frozen {
-            grants: self.grants.iter().map(GrantSets::freeze).collect(),
-            blacklist: self.blacklist.freeze(),
-            sessions: self.sessions.freeze(),
-            documents: self.documents.freeze(),
+            grants: self.grants.iter().map(GrantSets::frozen).collect(),
+            blacklist: self.blacklist.frozen(),
+            sessions: self.sessions.frozen(),
+            documents: self.documents.frozen(),
         }
     }
 }
@@ -108,34 +89,6 @@ impl Frozen {
     /// From the frozen copies of the owners; grant sets in the order of their shards.
     pub fn new(grants: Vec<GrantSets>, blacklist: Blacklist, sessions: Sessions, documents: Documents) -> Self {
         Self { grants, blacklist, sessions, documents }
-    }
-}
-
-impl GrantSets {
-    /// A copy for a snapshot, in no time.
-    pub fn frozen(&self) -> Self {
-        self.freeze()
-    }
-}
-
-impl Blacklist {
-    /// A copy for a snapshot, in no time.
-    pub fn frozen(&self) -> Self {
-        self.freeze()
-    }
-}
-
-impl Sessions {
-    /// A copy for a snapshot, in no time.
-    pub fn frozen(&self) -> Self {
-        self.freeze()
-    }
-}
-
-impl Documents {
-    /// A copy for a snapshot, in no time.
-    pub fn frozen(&self) -> Self {
-        self.freeze()
     }
 }
 

@@ -6,7 +6,7 @@ use actix::{Actor, Context, Handler, Message, MessageResult};
 use quorate_raft::{
     Document, Documents, Kind, Outcome, RealmPath,
     documents::{DocumentChange, DocumentCommand},
-    owners::Task,
+    owners::{Owned, Task, run},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -71,13 +71,7 @@ impl Handler<ApplyDocuments> for DocumentsOwner {
 
     fn handle(&mut self, ApplyDocuments(tasks): ApplyDocuments, _: &mut Self::Context) -> Self::Result {
         let mut changed = Vec::new();
-        let mut outcomes = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            match task {
-                Task::Tick(at) => self.state.advance(at),
-                Task::Do(place, committed) => outcomes.push((place, self.state.apply(committed, &mut changed))),
-            }
-        }
+        let outcomes = run(&mut self.state, tasks, &mut changed);
         let policy = changed.iter().filter(|(key, _)| policy_sets::concerns(key)).cloned().collect();
         let any = !changed.is_empty();
         self.publish(changed);
