@@ -6,17 +6,19 @@
 //!
 //! An owner that dies has half a state. It is not restarted: the node stops and replays (`owner_lost`).
 
-pub mod blacklist;
+mod blacklist;
 pub mod documents;
-pub mod grant_sets;
+mod grant_sets;
+pub mod owner;
 pub mod policy_sets;
-pub mod sessions;
+mod sessions;
 
+use self::owner::Owner;
 use crate::views::Views;
 use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, dev::ToEnvelope};
 use futures_util::future::join_all;
 use quorate_raft::{
-    Blacklist, Command, Committed, Documents, Frozen, GrantSets, Outcome, Owners, Sessions, Stamp, State,
+    Blacklist, Command, Committed, Documents, Frozen, GrantSets, Outcome, Owned, Owners, Sessions, Stamp, State,
     blacklist::BlacklistJti,
     documents::{DocumentChange, DocumentCommand},
     grant_sets::GrantCommand,
@@ -63,9 +65,9 @@ impl NextDeath {
 
 /// Addresses of all owners.
 pub struct Actors {
-    grants: Vec<Addr<grant_sets::GrantSetsOwner>>,
-    blacklist: Addr<blacklist::BlacklistOwner>,
-    sessions: Addr<sessions::SessionsOwner>,
+    grants: Vec<Addr<Owner<GrantSets>>>,
+    blacklist: Addr<Owner<Blacklist>>,
+    sessions: Addr<Owner<Sessions>>,
     documents: Addr<documents::DocumentsOwner>,
     policy_sets: Addr<policy_sets::PolicySetsOwner>,
     deaths: Vec<NextDeath>,
@@ -103,7 +105,7 @@ impl Actors {
     /// Starts all owners on the given arbiters, grant-set shards dealt round.
     pub fn start(arbiters: &[ArbiterHandle], views: Arc<Views>) -> Option<Self> {
         let first = arbiters.first()?;
-        let deaths: Vec<NextDeath> = (0..SHARDS + 2).map(|_| NextDeath::default()).collect();
+        let deaths: Vec<NextDeath> = (0..SHARDS + 3).map(|_| NextDeath::default()).collect();
         deaths.iter().for_each(|death| death.set(None));
         let grants = deaths
             .iter()
@@ -111,18 +113,18 @@ impl Actors {
             .zip(arbiters.iter().cycle())
             .map(|(death, arbiter)| {
                 let (views, death) = (views.clone(), death.clone());
-                start(arbiter, move || grant_sets::GrantSetsOwner::new(views, death))
+                start(arbiter, move || Owner::new(views, death))
             })
             .collect();
         let mut rest = deaths.iter().skip(usize::from(SHARDS)).cloned();
-        let (blacklist_death, session_death) = (rest.next()?, rest.next()?);
+        let (blacklist_death, session_death, answer_death) = (rest.next()?, rest.next()?, rest.next()?);
         let own = || views.clone();
         let (a, b, c, d) = (own(), own(), own(), own());
         Some(Self {
             grants,
-            blacklist: start(first, move || blacklist::BlacklistOwner::new(a, blacklist_death)),
-            sessions: start(first, move || sessions::SessionsOwner::new(b, session_death)),
-            documents: start(first, move || documents::DocumentsOwner::new(c)),
+            blacklist: start(first, move || Owner::new(a, blacklist_death)),
+            sessions: start(first, move || Owner::new(b, session_death)),
+            documents: start(first, move || documents::DocumentsOwner::new(c, answer_death)),
             policy_sets: start(first, move || policy_sets::PolicySetsOwner::new(d)),
             deaths,
             views,
@@ -141,11 +143,14 @@ impl Actors {
 
     /// Documents that policy sets are compiled from go on to their owner, inside the same apply.
     async fn apply_documents(&self, tasks: Vec<Task<DocumentCommand>>) -> Vec<(usize, Outcome)> {
-        let documents::Applied { outcomes, policy } = ask(&self.documents, documents::ApplyDocuments(tasks)).await;
+        let documents::Applied { outcomes, changed, policy } =
+            ask(&self.documents, documents::ApplyDocuments(tasks)).await;
         if !policy.is_empty() {
             ask(&self.policy_sets, policy_sets::Changed(policy)).await;
         }
-        self.views.documents_changed();
+        if changed {
+            self.views.documents_changed();
+        }
         outcomes
     }
 }
@@ -153,7 +158,7 @@ impl Actors {
 impl Owners for Actors {
     async fn apply(&self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
         let reached = batch.last().map(|committed| committed.at);
-        let Split { grants, blacklist, sessions, documents, len } = split(batch);
+        let Split { grants, blacklist, sessions, documents, mut outcomes } = split(batch);
         let grants = self.grants.iter().zip(grants).filter(|(_, tasks)| !tasks.is_empty());
         let grants = join_all(grants.map(|(owner, tasks)| ask(owner, Apply::<GrantCommand>(tasks))));
         let blacklist = async {
@@ -175,7 +180,6 @@ impl Owners for Actors {
             }
         };
         let (grants, blacklist, sessions, documents) = tokio::join!(grants, blacklist, sessions, documents);
-        let mut outcomes = vec![Outcome::Done; len];
         for (place, outcome) in grants.into_iter().flatten().chain(blacklist).chain(sessions).chain(documents) {
             if let Some(slot) = outcomes.get_mut(place) {
                 *slot = outcome;
@@ -199,7 +203,7 @@ impl Owners for Actors {
 
     async fn install(&self, state: State) {
         let State { grants, blacklist, sessions, documents } = state;
-        let now = grants.iter().map(GrantSets::now).chain([blacklist.now(), sessions.now()]).max();
+        let now = grants.iter().map(GrantSets::now).chain([blacklist.now(), sessions.now(), documents.now()]).max();
         join_all(self.grants.iter().zip(grants).map(|(owner, shard)| ask(owner, Install(shard)))).await;
         ask(&self.blacklist, Install(blacklist)).await;
         ask(&self.sessions, Install(sessions)).await;

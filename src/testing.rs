@@ -13,7 +13,7 @@ use crate::{
 };
 use actix::Arbiter;
 use futures_util::{FutureExt, future::BoxFuture};
-use quorate_raft::{Batch, Command, Draft, Outcome, Owners, ProposalId, Stamp, owners::Clock};
+use quorate_raft::{Batch, Command, Draft, Outcome, Owners, ProposalId, Stamp, owners::Clock, time::Reckoning};
 use std::sync::{Arc, atomic::AtomicBool, atomic::AtomicU64, atomic::Ordering};
 use tokio::sync::Mutex;
 
@@ -39,8 +39,9 @@ impl Consensus for Alone {
             let mut log = self.log.lock().await;
             log.0 += 1;
             let at = Stamp(host::now().0 + self.later.load(Ordering::Relaxed));
-            let batch = Batch { at, drafts: vec![Draft { id: ProposalId(host::random_id()), command }] };
             let (index, clock) = &mut *log;
+            let deadline = Reckoning::default().deadline(at, clock.now());
+            let batch = Batch { at, drafts: vec![Draft { id: ProposalId(host::random_id()), deadline, command }] };
             let committed = clock.commit(*index, batch).collect();
             self.actors.apply(committed).await.pop().ok_or(Unavailable::Unknown)
         }

@@ -25,9 +25,11 @@ use openraft::{
     storage::{RaftLogStorage, RaftSnapshotBuilder, RaftStateMachine},
 };
 use quorate_raft::{
-    Committed, DocumentKey, GrantSets, Kind, Precondition, ProposalId, RealmPath, Seq, Sessions, Stamp, State, codec,
+    Committed, DocumentKey, GrantSets, Kind, Owned, Precondition, ProposalId, RealmPath, Seq, Sessions, Span, Stamp,
+    State, codec,
     documents::{Change, DocumentCommand, WriteDocuments},
     grant_sets::{GrantCommand, RevokeGrant},
+    limits::DRAFT_WINDOW_MS,
     state::{Part, PlainOwners, StateBuilder},
     store::{self, Opened, Peer, Sum},
 };
@@ -335,19 +337,24 @@ fn forget_bearers(state: &mut State) {
         let mut kept = GrantSets::default();
         for (grant, until) in revoked {
             let command = GrantCommand::RevokeGrant(RevokeGrant { hint, grant, until });
-            kept.apply(Committed { seq: Seq::default(), at, id: ProposalId(0), command }, &mut Vec::new());
+            kept.apply(
+                Committed { seq: Seq::default(), at, id: ProposalId(0), deadline: at, command },
+                &mut Vec::new(),
+            );
         }
         *shard = kept;
     }
     state.sessions = Sessions::default();
     let root = RealmPath::root();
+    // The proposals of the old cluster are no business of the new one: by then all answers to them are forgotten.
+    let at = state.documents.now() + Span(DRAFT_WINDOW_MS);
     let keys = state.documents.collection(&root, Kind::Keys);
     for (n, id) in (0u128..).zip(keys.keys()) {
         let change = Change::Delete;
         let write =
             quorate_raft::Write { key: DocumentKey::new(&root, Kind::Keys, id), when: Precondition::Any, change };
         let command = DocumentCommand::Write(WriteDocuments(vec![write]));
-        let committed = Committed { seq: Seq::default(), at: Stamp::default(), id: ProposalId(n), command };
+        let committed = Committed { seq: Seq::default(), at, id: ProposalId(n), deadline: at, command };
         state.documents.apply(committed, &mut Vec::new());
     }
 }

@@ -8,7 +8,7 @@
 //! | id  | invariant                                                                   | held by                                |
 //! |-----|-----------------------------------------------------------------------------|----------------------------------------|
 //! | C-1 | a proposal is answered with an outcome only after a majority flushed it and this node applied it | `propose::Shared::carry` |
-//! | C-2 | a retry carries the same id                                                  | `propose::Shared::carry`               |
+//! | C-2 | a retry carries the same id and the same deadline                             | `propose::Shared::carry`               |
 //! | C-3 | "certainly not written" is said only of what was never handed to a socket or appended | `peers::CallError`, `propose::Written` |
 //! | C-4 | a read barrier that a caller waits for began after the caller came           | `read::Reads`                          |
 //! | C-5 | no lease is trusted for reads                                                | `read`                                 |
@@ -54,6 +54,7 @@ use openraft::{SnapshotPolicy, async_runtime::watch::WatchReceiver};
 use quorate_raft::{
     Command, Draft, Outcome, Owners, Stamp,
     store::{self, Applied, Growth, Identity, Opened, Released, Snapshots},
+    time::Reckoning,
 };
 use std::{
     future::Future,
@@ -126,6 +127,7 @@ pub(crate) struct Shared<O: Owners> {
     health: watch::Receiver<Health>,
     proposals: Proposals,
     pen: write::Pen,
+    reckoning: Reckoning,
     reads: Reads,
     pulse: Pulse,
     departed: mpsc::Sender<u64>,
@@ -215,6 +217,7 @@ pub async fn start<O: Owners>(settings: Settings, owners: Arc<O>) -> Result<Node
         health,
         proposals,
         pen,
+        reckoning: Reckoning::default(),
         reads: Reads::default(),
         departed,
         store: Mutex::new(Some(Store { snapshots, identity })),
@@ -349,7 +352,13 @@ impl<O: Owners> Node<O> {
         self.0.propose(command).await
     }
 
-    /// The same for a draft that has its id already: whoever repeats one gets its first outcome (G4).
+    /// A draft of `command` with a fresh id, and the deadline that [`propose`](Self::propose) would give it.
+    pub fn draft(&self, command: Command) -> Draft {
+        self.0.draft(command)
+    }
+
+    /// Proposes a draft that has its id and deadline already: whoever repeats one gets its first outcome (G4), or hears that
+    /// it is [untimely](quorate_raft::Refusal::Untimely): then no copy that this call sent had an effect.
     ///
     /// # Errors
     /// See [`ProposeError`].

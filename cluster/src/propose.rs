@@ -7,9 +7,13 @@
 //! |---------------------|--------------------------------------------------------------------------------------------|
 //! | here                | the batch is stamped and written, see [`write`](crate::write)                               |
 //! | elsewhere           | one `Propose` carries it there; its answer counts here once this node has applied the entry |
-//! | unknown, or changed | the *same* drafts again, until the deadline; the state machine answers a repeated id with its first outcome (G4) |
+//! | unknown, or changed | the *same* drafts again, for a while; the state machine answers a repeated id with its first outcome (G4) |
 //!
 //! Nothing is concluded from silence: see [`ProposeError`].
+//!
+//! A draft gets its deadline here, in log time, before it leaves (ADR 9). Should the log refuse it as untimely, this node's idea
+//! of log time was wrong; the log has just set it right. If that was the only copy that can have been written, a fresh draft
+//! takes its place; else nobody knows what the others came to.
 
 use crate::{
     Shared,
@@ -18,7 +22,7 @@ use crate::{
     write::Written,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use quorate_raft::{Command, Draft, Outcome, Owners, ProposalId, limits::MAX_DRAFT_BYTES};
+use quorate_raft::{Command, Draft, Outcome, Owners, ProposalId, Refusal, limits::MAX_DRAFT_BYTES};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -38,6 +42,9 @@ const FORWARD: Duration = Duration::from_secs(2);
 /// First pause before a batch is tried again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a proposal is made anew because log time was reckoned wrong. Once suffices, unless the leader changes meanwhile.
+const RECKONINGS: usize = 3;
 
 /// Why a proposal brought no outcome. Refusals are outcomes, not errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,10 +118,26 @@ impl Proposals {
 impl<O: Owners> Shared<O> {
     /// Proposes `command` under a fresh id and waits until it is applied here.
     pub async fn propose(&self, command: Command) -> Result<Outcome> {
-        self.propose_draft(Draft { id: ProposalId((self.settings.random)()), command }).await
+        for _ in 0..RECKONINGS {
+            match self.propose_draft(self.draft(command.clone())).await {
+                Ok(Outcome::Refused(Refusal::Untimely)) => {
+                    let (clock, applied) = ((self.settings.clock)(), self.applied.borrow().at);
+                    tracing::debug!(?clock, log = ?applied, "log time is not what this node took it to be");
+                    self.reckoning.correct(clock, applied);
+                }
+                answer => return answer,
+            }
+        }
+        Err(ProposeError::Unknown)
     }
 
-    /// The same for a draft that has its id already.
+    /// A new draft, with a fresh id and a deadline.
+    pub fn draft(&self, command: Command) -> Draft {
+        let deadline = self.reckoning.deadline((self.settings.clock)(), self.applied.borrow().at);
+        Draft { id: ProposalId((self.settings.random)()), deadline, command }
+    }
+
+    /// The same for a draft that has its id and deadline already.
     pub async fn propose_draft(&self, draft: Draft) -> Result<Outcome> {
         self.proposals.submit(draft).await
     }
@@ -160,7 +183,12 @@ impl<O: Owners> Shared<O> {
                     // The outcome stands, whether or not this node keeps up.
                     let _ = timeout_at(deadline, self.applied(index)).await;
                     for (caller, outcome) in callers.into_iter().zip(outcomes) {
-                        let _ = caller.answer.send(Ok(outcome)); // the caller may have gone
+                        let answer = match outcome {
+                            // This copy had no effect; an earlier one may have had.
+                            Outcome::Refused(Refusal::Untimely) if perhaps_written => Err(ProposeError::Unknown),
+                            outcome => Ok(outcome),
+                        };
+                        let _ = caller.answer.send(answer); // the caller may have gone
                     }
                     return;
                 }

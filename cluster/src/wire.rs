@@ -34,7 +34,7 @@ use std::{marker::PhantomData, sync::Arc};
 use tokio_util::codec::Decoder;
 
 /// The version that this build speaks.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Longest frame that a known peer may send; an entry is at most a batch and one draft.
 pub const MAX_FRAME: usize = 8 << 20;
@@ -342,7 +342,7 @@ mod tests {
     }
 
     fn drafts() -> Vec<Draft> {
-        vec![Draft { id: ProposalId(5), command: Command::Tick }]
+        vec![Draft { id: ProposalId(5), deadline: Stamp(6), command: Command::Tick }]
     }
 
     fn meta() -> SnapshotMeta {
@@ -378,7 +378,7 @@ mod tests {
         let sum = Sum { parts: 1, bytes: 2, crc: 3 };
         vec![
             (Request::Hello(hello), "0001010102010301"),
-            (Request::Append(append), "010201010102010701020108010701050001020106"),
+            (Request::Append(append), "01020101010201070102010801070105060001020106"),
             (Request::Vote(candidate()), "020302000102010800"),
             (Request::PreVote(candidate()), "030302000102010800"),
             (Request::TransferLeader(TransferRequest::new(vote, 2, Some(log_id(2, 8)))), "040201010201020108"),
@@ -388,7 +388,7 @@ mod tests {
             ),
             (Request::SnapshotParts(vec![Blob(vec![1, 2])]), "0601020102"),
             (Request::SnapshotEnd, "07"),
-            (Request::Propose(Arc::new(drafts())), "08010500"),
+            (Request::Propose(Arc::new(drafts())), "0801050600"),
             (Request::ReadIndex, "09"),
             (Request::Admin(Operation::Status), "0a00"),
             (Request::Admin(Operation::Add { id: 4, peer: peer() }), "0a010403613a310168"),
@@ -468,7 +468,7 @@ mod tests {
     #[test]
     fn a_frame_is_length_version_id_and_message() {
         let bytes = frame(0x0102, &Request::ReadIndex).expect("fits");
-        assert_eq!(hex(&bytes), "0000000a01000000000000010209");
+        assert_eq!(hex(&bytes), "0000000a02000000000000010209");
     }
 
     #[test]
@@ -506,7 +506,7 @@ mod tests {
         assert!(matches!(decode(MAX_FRAME, &[0xff; 64]), Err(WireError::Length(_))));
         assert!(matches!(decode(MAX_FRAME, &framed(&[1; HEADER - 1])), Err(WireError::Length(_))), "too short");
         assert!(matches!(decode(16, &body(VERSION, &[9; 16])), Err(WireError::Length(_))), "too long here");
-        assert!(matches!(decode(MAX_FRAME, &body(2, &[9])), Err(WireError::Version(2))));
+        assert!(matches!(decode(MAX_FRAME, &body(1, &[9])), Err(WireError::Version(1))));
         assert!(matches!(decode(MAX_FRAME, &body(VERSION, &[])), Err(WireError::Malformed(_))));
         assert!(matches!(decode(MAX_FRAME, &body(VERSION, &[200])), Err(WireError::Malformed(_))), "no such message");
         assert!(matches!(decode(MAX_FRAME, &body(VERSION, &[9, 9])), Err(WireError::Trailing(1))));

@@ -27,7 +27,7 @@ fn issue(n: u64, template: &Arc<Template>, ttl: Span) -> Draft {
     let access = NewAccess { hash: TokenHash(hash), template: template.clone(), auth_time: 1, audit_counter: n, ttl };
     let grant = GrantId(std::array::from_fn(|i| hash[i]));
     let command = Command::IssueAccess(IssueAccess { hint: hash[0], grant, access });
-    Draft { id: ProposalId(n.into()), command }
+    Draft { id: ProposalId(n.into()), deadline: Stamp(n + 1), command }
 }
 
 fn template() -> Arc<Template> {

@@ -4,7 +4,7 @@ use crate::{
     buckets::Buckets,
     command::{Outcome, Refusal},
     limits::MAX_LIVE_PER_SHARD,
-    owners::Committed,
+    owners::{Committed, Owned},
     time::Stamp,
     token::TokenHash,
 };
@@ -32,9 +32,11 @@ pub struct Blacklist {
     deaths: BTreeSet<(Stamp, TokenHash)>,
 }
 
-impl Blacklist {
-    /// Applies one committed revocation; what changed is appended to `changed`.
-    pub fn apply(&mut self, committed: Committed<BlacklistJti>, changed: &mut Vec<BlacklistChange>) -> Outcome {
+impl Owned for Blacklist {
+    type Command = BlacklistJti;
+    type Change = BlacklistChange;
+
+    fn apply(&mut self, committed: Committed<BlacklistJti>, changed: &mut Vec<BlacklistChange>) -> Outcome {
         self.advance(committed.at, changed);
         let BlacklistJti { jti, until } = committed.command;
         let known = self.until.get(&jti).copied();
@@ -53,8 +55,7 @@ impl Blacklist {
         Outcome::Done
     }
 
-    /// Moves log time on and forgets what has expired by then.
-    pub fn advance(&mut self, at: Stamp, changed: &mut Vec<BlacklistChange>) {
+    fn advance(&mut self, at: Stamp, changed: &mut Vec<BlacklistChange>) {
         self.now = self.now.max(at);
         while let Some(&(when, jti)) = self.deaths.first()
             && when <= self.now
@@ -65,16 +66,20 @@ impl Blacklist {
         }
     }
 
-    /// Log time of this owner.
-    pub fn now(&self) -> Stamp {
+    fn now(&self) -> Stamp {
         self.now
     }
 
-    /// When the next entry dies.
-    pub fn next_death(&self) -> Option<Stamp> {
+    fn next_death(&self) -> Option<Stamp> {
         self.deaths.first().map(|&(when, _)| when)
     }
 
+    fn frozen(&self) -> Self {
+        Self { now: self.now, until: self.until.clone(), deaths: BTreeSet::new() }
+    }
+}
+
+impl Blacklist {
     /// Every entry and until when it stays.
     pub fn entries(&self) -> &Buckets<Stamp> {
         &self.until
@@ -88,10 +93,5 @@ impl Blacklist {
         }
         restored.deaths = restored.until.iter().map(|(&jti, &when)| (when, jti)).collect();
         restored
-    }
-
-    /// What a snapshot needs, in no time: the derived index stays behind.
-    pub(crate) fn freeze(&self) -> Self {
-        Self { now: self.now, until: self.until.clone(), deaths: BTreeSet::new() }
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! Variant order is the format: append at the end, never reorder, never change a variant's fields. Every choice that
 //! needs a clock or dice is made before a draft is written: secrets arrive as hashes, ids as bytes, lives as spans.
+//!
+//! A copy of a draft (sent again, or delayed on its way) either meets the memory of the first one, or comes too late to have
+//! any effect (ADR 9). [`Draft::deadline`] is one half of that, [`DRAFT_WINDOW_MS`] the other.
 
 use crate::{
     blacklist::BlacklistJti,
     documents::{DocumentKey, WriteDocuments},
     grant_sets::{IssueAccess, IssueCode, RedeemCode, RevokeAccess, RevokeGrant},
     ids::{ProposalId, RealmPath, Seq},
+    limits::DRAFT_WINDOW_MS,
     sessions::{CreateSession, DestroySession, TouchSession},
-    time::Stamp,
+    time::{Span, Stamp},
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +22,17 @@ use serde::{Deserialize, Serialize};
 pub struct Draft {
     /// Identifies the attempt.
     pub id: ProposalId,
+    /// Log time from which it has no effect any more. Chosen once, before the first copy leaves its node: every copy carries
+    /// the same, or it would be another draft.
+    pub deadline: Stamp,
     /// What to do.
     pub command: Command,
+}
+
+/// Whether a draft with this deadline may have an effect at log time `at`: not from its deadline on, and not so long before
+/// it that what came of it would be forgotten while a copy could still have an effect.
+pub(crate) fn is_timely(deadline: Stamp, at: Stamp) -> bool {
+    at < deadline && deadline <= at + Span(DRAFT_WINDOW_MS)
 }
 
 /// One log entry: drafts that travelled together, stamped by the leader that wrote them.
@@ -119,7 +132,7 @@ pub enum Refusal {
     OtherClient,
     /// The code has expired.
     Expired,
-    /// The code was used before. What it bought is revoked now.
+    /// The code was used before, and what it bought is revoked now; or the grant that it or the token belongs to is revoked.
     Replayed,
     /// `redirect_uri` differs from the authorization request. The code is spent now.
     OtherRedirect,
@@ -153,6 +166,11 @@ pub enum Refusal {
     },
     /// A document that the write references does not exist.
     Dangling(DocumentKey),
+    /// Log time has reached the draft's deadline, or the deadline is further away than any may be. This copy had no effect;
+    /// it says nothing about others.
+    Untimely,
+    /// The document does not go by itself: a realm takes everything in it along ([`Command::DeleteRealm`]).
+    Protected(DocumentKey),
 }
 
 impl Refusal {
@@ -174,6 +192,8 @@ impl Refusal {
             Self::Stale { .. } => "stale",
             Self::Referenced { .. } => "referenced",
             Self::Dangling(_) => "dangling",
+            Self::Untimely => "untimely",
+            Self::Protected(_) => "protected",
         }
     }
 }

@@ -2,14 +2,16 @@
 //! entry, so that two administrators on two nodes cannot both win.
 
 use crate::{
+    buckets::Buckets,
     command::{Outcome, Refusal},
     ids::{ProposalId, RealmPath, Seq},
-    limits::REMEMBERED_PROPOSALS,
-    owners::Committed,
+    limits::{DRAFT_WINDOW_MS, MAX_ANSWERS},
+    owners::{Committed, Owned},
+    time::{Span, Stamp},
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -97,8 +99,10 @@ pub enum Change {
         /// Whether tokens and sessions issued in this document's name die with this write.
         fence: bool,
     },
-    /// Remove it; refused while another document references it.
+    /// Remove it; refused while another document references it, and of a realm.
     Delete,
+    /// Nothing: only the condition counts, for the other writes of the proposal. That a name is free is said so.
+    Keep,
 }
 
 /// One change to one document.
@@ -124,20 +128,29 @@ type Collection = BTreeMap<Arc<str>, Arc<Document>>;
 /// All documents.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Documents {
+    now: Stamp,
     collections: BTreeMap<(RealmPath, Kind), Arc<Collection>>,
-    /// `(referenced, by)`; derived from the documents.
+    /// First answers of proposals, as long as a copy of them can have an effect: until then (R-6; ADR 9).
+    answers: Buckets<(Outcome, Stamp), ProposalId>,
+    // INVARIANT: the two below are derived from the ones above; `restore` rebuilds them.
+    /// `(referenced, by)`.
     referenced: BTreeSet<(DocumentKey, DocumentKey)>,
-    /// First answers of recent proposals, oldest first.
-    answered: VecDeque<(ProposalId, Outcome)>,
-    answers: BTreeMap<ProposalId, Outcome>,
+    /// When each answer is forgotten.
+    deaths: BTreeSet<(Stamp, ProposalId)>,
 }
 
-impl Documents {
-    /// Decides and applies one committed command; what changed is appended to `changed`.
-    pub fn apply(&mut self, committed: Committed<DocumentCommand>, changed: &mut Vec<DocumentChange>) -> Outcome {
-        let Committed { seq, id, command, .. } = committed;
-        if let Some(first) = self.answers.get(&id) {
+impl Owned for Documents {
+    type Command = DocumentCommand;
+    type Change = DocumentChange;
+
+    fn apply(&mut self, committed: Committed<DocumentCommand>, changed: &mut Vec<DocumentChange>) -> Outcome {
+        let Committed { seq, at, id, command, .. } = committed;
+        self.advance(at, changed);
+        if let Some((first, _)) = self.answers.get(&id) {
             return first.clone();
+        }
+        if self.answers.len() >= MAX_ANSWERS {
+            return Outcome::Refused(Refusal::Full);
         }
         let mark = changed.len();
         let outcome = match command {
@@ -148,18 +161,37 @@ impl Documents {
             changed.truncate(mark);
             Outcome::Refused(refusal)
         });
-        self.remember(id, outcome.clone());
+        self.remember(id, outcome.clone(), self.now + Span(DRAFT_WINDOW_MS));
         outcome
     }
 
-    fn remember(&mut self, id: ProposalId, outcome: Outcome) {
-        if self.answered.len() >= REMEMBERED_PROPOSALS
-            && let Some((oldest, _)) = self.answered.pop_front()
+    fn advance(&mut self, at: Stamp, _: &mut Vec<DocumentChange>) {
+        self.now = self.now.max(at);
+        while let Some(&(when, id)) = self.deaths.first()
+            && when <= self.now
         {
-            self.answers.remove(&oldest);
+            self.deaths.pop_first();
+            self.answers.remove(&id);
         }
-        self.answered.push_back((id, outcome.clone()));
-        self.answers.insert(id, outcome);
+    }
+
+    fn now(&self) -> Stamp {
+        self.now
+    }
+
+    fn next_death(&self) -> Option<Stamp> {
+        self.deaths.first().map(|&(when, _)| when)
+    }
+
+    fn frozen(&self) -> Self {
+        Self { now: self.now, collections: self.collections.clone(), answers: self.answers.clone(), ..Self::default() }
+    }
+}
+
+impl Documents {
+    fn remember(&mut self, id: ProposalId, outcome: Outcome, forget: Stamp) {
+        self.deaths.insert((forget, id));
+        self.answers.insert(id, (outcome, forget));
     }
 
     /// All writes or none: each is applied in turn, and on a refusal the former contents are put back, last first.
@@ -174,6 +206,7 @@ impl Documents {
         let count = writes.len();
         for write in writes {
             match self.decide(seq, &write) {
+                Ok(_) if write.change == Change::Keep => {}
                 Ok(next) => {
                     changed.push((write.key.clone(), next.clone()));
                     undo.push((write.key.clone(), self.get(&write.key).cloned()));
@@ -214,6 +247,7 @@ impl Documents {
         match &write.change {
             Change::Put { body, references, fence } => {
                 self.require_realm(&key.realm)?;
+                self.require_name(key)?;
                 if let Some(dangling) = references.iter().find(|target| *target != key && self.get(target).is_none()) {
                     return Err(Refusal::Dangling(dangling.clone()));
                 }
@@ -228,9 +262,13 @@ impl Documents {
                     references: references.clone(),
                 })))
             }
+            Change::Keep => Ok(stored.cloned()),
             Change::Delete => {
                 if stored.is_none() {
                     return Err(Refusal::Missing(key.clone()));
+                }
+                if key.kind == Kind::Realm {
+                    return Err(Refusal::Protected(key.clone()));
                 }
                 match self.referrer(key) {
                     Some(by) => Err(Refusal::Referenced { key: key.clone(), by: by.clone() }),
@@ -245,6 +283,18 @@ impl Documents {
     fn require_realm(&self, realm: &RealmPath) -> Result<(), Refusal> {
         let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, realm.as_str());
         if *realm == RealmPath::root() || self.get(&key).is_some() { Ok(()) } else { Err(Refusal::Dangling(key)) }
+    }
+
+    /// Realms' names ignore case: no two whose paths differ in nothing else.
+    fn require_name(&self, key: &DocumentKey) -> Result<(), Refusal> {
+        if key.kind != Kind::Realm || self.get(key).is_some() {
+            return Ok(());
+        }
+        let realms = self.collection(&key.realm, Kind::Realm);
+        match realms.keys().find(|path| path.eq_ignore_ascii_case(&key.id)) {
+            Some(path) => Err(Refusal::Exists(DocumentKey::new(&key.realm, Kind::Realm, path))),
+            None => Ok(()),
+        }
     }
 
     /// Refused while the realm has sub-realms: they are deleted first, one by one, so that nobody loses a tree by a slip.
@@ -297,9 +347,9 @@ impl Documents {
         })
     }
 
-    /// Answers that retries still get, oldest first.
-    pub fn answers(&self) -> impl Iterator<Item = &(ProposalId, Outcome)> {
-        self.answered.iter()
+    /// Answers that retries still get, and until when, in the order of the ids.
+    pub fn answers(&self) -> &Buckets<(Outcome, Stamp), ProposalId> {
+        &self.answers
     }
 
     fn referrer(&self, key: &DocumentKey) -> Option<&DocumentKey> {
@@ -333,15 +383,16 @@ impl Documents {
 
     /// Rebuilds from what a snapshot holds.
     pub(crate) fn restore(
+        now: Stamp,
         documents: impl IntoIterator<Item = (DocumentKey, Document)>,
-        answers: impl IntoIterator<Item = (ProposalId, Outcome)>,
+        answers: impl IntoIterator<Item = (ProposalId, Outcome, Stamp)>,
     ) -> Self {
-        let mut restored = Self::default();
+        let mut restored = Self { now, ..Self::default() };
         for (key, document) in documents {
             restored.set(key, Some(Arc::new(document)));
         }
-        for (id, outcome) in answers {
-            restored.remember(id, outcome);
+        for (id, outcome, forget) in answers {
+            restored.remember(id, outcome, forget);
         }
         restored
     }

@@ -6,7 +6,8 @@
 //! | RFC 6749 §4.1.3 same client, same `redirect_uri`                       | `redeem_code`     |
 //! | RFC 7636 §4.6 the verifier matches the challenge                       | `redeem_code`     |
 //! | RFC 7009 §2.1 only the client it was issued to may revoke a token      | `revoke_access`   |
-//! | G3 an issue that arrives late does not bring a revoked token back      | `end_access`      |
+//! | G3, G4 no copy of an issue brings a token back that was revoked or has expired | `end_access`, `advance` |
+//! | oauth2-tokens §6.4 revoking a grant ends all of it, and what is still to come | `revoke_grant` |
 //! | G8 expired things disappear by themselves, each operation is O(log n)  | `advance`         |
 //!
 //! What many tokens have in common (client, owner, scope …) is stored once, as a [`Template`]; tokens are records of their
@@ -16,14 +17,15 @@ use crate::{
     buckets::Buckets,
     command::{Outcome, Refusal},
     ids::{ClientId, GrantId, OwnerId, RealmPath, Seq},
-    limits::{CODE_MARGIN_MS, MAX_LIVE_PER_SHARD, RETRY_MARGIN_MS},
-    owners::Committed,
+    limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS, MAX_CODE_SECS, MAX_LIVE_PER_SHARD},
+    owners::{Committed, Owned},
     time::{Span, Stamp},
     token::{Challenge, TokenHash},
 };
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    ops::RangeInclusive,
     sync::Arc,
 };
 
@@ -141,7 +143,7 @@ pub struct IssueCode {
     pub hash: TokenHash,
     /// What was authorized.
     pub authorization: Arc<Authorization>,
-    /// How long it lives.
+    /// How long it lives; [`MAX_CODE_SECS`] at most.
     pub ttl: Span,
 }
 
@@ -207,8 +209,8 @@ pub struct RevokeAccess {
     pub realm: RealmPath,
 }
 
-/// Revoke what codes of one family bought, and until `until` every client-based token of it and every code that has
-/// bought nothing yet. (A token with a grant of its own is ended by [`RevokeAccess`].)
+/// Revoke everything of one grant: opaque tokens end, however they came about; codes that have bought nothing yet buy nothing
+/// any more; nothing is issued that is still under way; and until `until` every client-based token of it is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeGrant {
     /// Shard that holds the grant.
@@ -285,26 +287,57 @@ enum Mortal {
     Grant(GrantId),
 }
 
+/// A live token by the grant that it belongs to: the first eight bytes of each, which are random, so that a million tokens
+/// do not keep a million grants twice. What is found by them is looked at before anything is done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Member {
+    grant: [u8; 8],
+    token: [u8; 8],
+}
+
+impl Member {
+    fn of(grant: &GrantId, token: &TokenHash) -> Self {
+        Self { grant: head(&grant.0), token: head(&token.0) }
+    }
+
+    /// Every token that starts with these bytes.
+    fn hashes(self) -> RangeInclusive<TokenHash> {
+        let fill = |rest: u8| {
+            let mut bytes = [rest; 32];
+            bytes[..8].copy_from_slice(&self.token);
+            TokenHash(bytes)
+        };
+        fill(0)..=fill(u8::MAX)
+    }
+}
+
+fn head<const N: usize>(bytes: &[u8; N]) -> [u8; 8] {
+    std::array::from_fn(|n| bytes[n])
+}
+
 /// One shard of grant sets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GrantSets {
     now: Stamp,
     access: Buckets<Arc<AccessToken>>,
-    /// Tokens that were revoked, as long as an attempt to issue them may still be under way: until then.
+    /// Tokens that were revoked, or have expired early, as long as a copy of what made or ended them can have an effect:
+    /// until then (ADR 9).
     ended: Buckets<(Arc<AccessToken>, Stamp)>,
     codes: Buckets<Arc<StoredCode>>,
     /// Revoked families, for client-based tokens that nobody can delete.
     revoked: BTreeMap<GrantId, Stamp>,
     // INVARIANT: the three below are derived from the ones above; `restore` rebuilds them.
     deaths: BTreeSet<(Stamp, Mortal)>,
-    families: BTreeMap<GrantId, BTreeSet<TokenHash>>,
+    families: BTreeSet<Member>,
     /// How many tokens use each.
     templates: BTreeMap<Arc<Template>, usize>,
 }
 
-impl GrantSets {
-    /// Decides and applies one committed command; what changed is appended to `changed`.
-    pub fn apply(&mut self, committed: Committed<GrantCommand>, changed: &mut Vec<GrantChange>) -> Outcome {
+impl Owned for GrantSets {
+    type Command = GrantCommand;
+    type Change = GrantChange;
+
+    fn apply(&mut self, committed: Committed<GrantCommand>, changed: &mut Vec<GrantChange>) -> Outcome {
         self.advance(committed.at, changed);
         match committed.command {
             GrantCommand::IssueAccess(issue) => self.issue_access(issue, changed),
@@ -316,8 +349,7 @@ impl GrantSets {
         .unwrap_or_else(Outcome::Refused)
     }
 
-    /// Moves log time on and lets go of what has died by then.
-    pub fn advance(&mut self, at: Stamp, changed: &mut Vec<GrantChange>) {
+    fn advance(&mut self, at: Stamp, changed: &mut Vec<GrantChange>) {
         self.now = self.now.max(at);
         while let Some(&(when, mortal)) = self.deaths.first()
             && when <= self.now
@@ -326,7 +358,8 @@ impl GrantSets {
             match mortal {
                 Mortal::Access(hash) => {
                     if let Some(token) = self.remove_access(&hash, changed) {
-                        self.release(&token.template);
+                        let forget = token.issued + Span(DRAFT_WINDOW_MS);
+                        self.remember(hash, token, forget);
                     }
                 }
                 Mortal::Ended(hash) => {
@@ -346,24 +379,48 @@ impl GrantSets {
         }
     }
 
+    fn now(&self) -> Stamp {
+        self.now
+    }
+
+    fn next_death(&self) -> Option<Stamp> {
+        self.deaths.first().map(|&(when, _)| when)
+    }
+
+    fn frozen(&self) -> Self {
+        Self {
+            now: self.now,
+            access: self.access.clone(),
+            ended: self.ended.clone(),
+            codes: self.codes.clone(),
+            revoked: self.revoked.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+impl GrantSets {
     fn issue_access(&mut self, issue: IssueAccess, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
         // A handle is 160 random bits: the same hash again is the same attempt again.
         let hash = &issue.access.hash;
         if let Some(stored) = self.access.get(hash).or_else(|| self.ended_token(hash)) {
             return Ok(Outcome::Issued { issued: stored.issued, expires: stored.expires });
         }
+        self.require_grant(&issue.grant)?;
         self.make_room()?;
         Ok(self.store_access(issue.grant, issue.access, changed))
     }
 
     fn issue_code(&mut self, issue: IssueCode, changed: &mut Vec<GrantChange>) -> Result<Outcome, Refusal> {
+        let ttl = issue.ttl.min(Span::from_secs(MAX_CODE_SECS));
         if let Some(stored) = self.codes.get(&issue.hash) {
-            let issued = Stamp(stored.expires.0.saturating_sub(issue.ttl.0));
+            let issued = Stamp(stored.expires.0.saturating_sub(ttl.0));
             return Ok(Outcome::Issued { issued, expires: stored.expires });
         }
+        self.require_grant(&issue.authorization.grant)?;
         self.make_room()?;
-        let expires = self.now + issue.ttl;
-        let forget = expires + Span(CODE_MARGIN_MS);
+        let expires = self.now + ttl;
+        let forget = (expires + Span(CODE_MARGIN_MS)).max(self.now + Span(DRAFT_WINDOW_MS));
         self.deaths.insert((forget, Mortal::Code(issue.hash)));
         self.set_code(
             issue.hash,
@@ -384,8 +441,7 @@ impl GrantSets {
         }
         match &stored.state {
             Code::Live if stored.expires <= self.now => return Err(Refusal::Expired),
-            Code::Live if self.revoked.contains_key(&authorization.grant) => return Err(Refusal::Replayed),
-            Code::Live => {}
+            Code::Live => self.require_grant(&authorization.grant)?,
             Code::Spent { bought, issued, expires } if *bought == redeem.purchase.hash() => {
                 return Ok(Outcome::Issued { issued: *issued, expires: *expires });
             }
@@ -412,12 +468,11 @@ impl GrantSets {
         // Write: no `return` and no `?` below, so that half a redemption cannot happen.
         let (bought, issued, expires) = (redeem.purchase.hash(), self.now, self.now + redeem.purchase.ttl());
         let spent = StoredCode { state: Code::Spent { bought, issued, expires }, ..(*stored).clone() };
-        let forget = expires.max(stored.forget);
+        let forget = expires.max(stored.forget).max(self.now + Span(DRAFT_WINDOW_MS));
         self.deaths.remove(&(stored.forget, Mortal::Code(redeem.code)));
         self.deaths.insert((forget, Mortal::Code(redeem.code)));
         self.set_code(redeem.code, StoredCode { forget, ..spent }, changed);
         if let Purchase::Opaque(access) = redeem.purchase {
-            self.families.entry(authorization.grant).or_default().insert(access.hash);
             self.store_access(authorization.grant, access, changed);
         }
         Ok(Outcome::Issued { issued, expires })
@@ -436,22 +491,31 @@ impl GrantSets {
     }
 
     fn revoke_grant(&mut self, grant: GrantId, until: Stamp, changed: &mut Vec<GrantChange>) -> Outcome {
-        for hash in self.families.get(&grant).cloned().unwrap_or_default() {
+        let least = Member { grant: head(&grant.0), token: [0; 8] };
+        let members = self.families.range(least..).take_while(|member| member.grant == least.grant);
+        let tokens = members.flat_map(|member| self.access.range(member.hashes()));
+        let tokens = tokens.filter(|(_, token)| token.grant == grant).map(|(hash, _)| *hash);
+        for hash in tokens.collect::<BTreeSet<_>>() {
             self.end_access(&hash, changed);
         }
-        if until > self.now {
-            let until = match self.revoked.get(&grant) {
-                Some(&known) => {
-                    self.deaths.remove(&(known, Mortal::Grant(grant)));
-                    known.max(until)
-                }
-                None => until,
-            };
-            self.revoked.insert(grant, until);
-            self.deaths.insert((until, Mortal::Grant(grant)));
-            changed.push(GrantChange::Grant(grant, Some(until)));
-        }
+        // Marked at least until its codes are dead, and no draft of it is left that was made before this one.
+        let until = until.max(self.now + Span::from_secs(MAX_CODE_SECS));
+        let until = match self.revoked.get(&grant) {
+            Some(&known) => {
+                self.deaths.remove(&(known, Mortal::Grant(grant)));
+                known.max(until)
+            }
+            None => until,
+        };
+        self.revoked.insert(grant, until);
+        self.deaths.insert((until, Mortal::Grant(grant)));
+        changed.push(GrantChange::Grant(grant, Some(until)));
         Outcome::Done
+    }
+
+    /// Nothing is issued that belongs to a revoked grant.
+    fn require_grant(&self, grant: &GrantId) -> Result<(), Refusal> {
+        if self.revoked.contains_key(grant) { Err(Refusal::Replayed) } else { Ok(()) }
     }
 
     fn make_room(&self) -> Result<(), Refusal> {
@@ -470,6 +534,7 @@ impl GrantSets {
         });
         let outcome = Outcome::Issued { issued: token.issued, expires: token.expires };
         self.deaths.insert((token.expires, Mortal::Access(access.hash)));
+        self.families.insert(Member::of(&grant, &access.hash));
         self.access.insert(access.hash, token.clone());
         changed.push(GrantChange::Access(access.hash, Some(token)));
         outcome
@@ -479,26 +544,28 @@ impl GrantSets {
         self.ended.get(hash).map(|(token, _)| token)
     }
 
-    /// Takes a token out before its time. It is remembered until nobody can still be trying to issue it: a copy of the
-    /// proposal that was delayed on its way must not bring the token back (G3). Not for longer, however long the token
-    /// would have lived: what is held is a function of the live (G8).
+    /// Takes a token out before its time. It is remembered until no copy can have an effect any more, neither of the
+    /// proposal that made it (G3) nor of this one. Not for longer, however long the token would have lived: what is
+    /// held is a function of the live (G8).
     fn end_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) {
         if let Some(token) = self.remove_access(hash, changed) {
             self.deaths.remove(&(token.expires, Mortal::Access(*hash)));
-            let forget = self.now + Span(RETRY_MARGIN_MS);
-            self.deaths.insert((forget, Mortal::Ended(*hash)));
-            self.ended.insert(*hash, (token, forget));
+            self.remember(*hash, token, self.now + Span(DRAFT_WINDOW_MS));
         }
+    }
+
+    /// Keeps a token that is dead until `forget`, if that is yet to come.
+    fn remember(&mut self, hash: TokenHash, token: Arc<AccessToken>, forget: Stamp) {
+        if forget <= self.now {
+            return self.release(&token.template);
+        }
+        self.deaths.insert((forget, Mortal::Ended(hash)));
+        self.ended.insert(hash, (token, forget));
     }
 
     fn remove_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) -> Option<Arc<AccessToken>> {
         let token = self.access.remove(hash)?;
-        if let Some(family) = self.families.get_mut(&token.grant) {
-            family.remove(hash);
-            if family.is_empty() {
-                self.families.remove(&token.grant);
-            }
-        }
+        self.families.remove(&Member::of(&token.grant, hash));
         changed.push(GrantChange::Access(*hash, None));
         Some(token)
     }
@@ -527,22 +594,12 @@ impl GrantSets {
         }
     }
 
-    /// Log time of this shard.
-    pub fn now(&self) -> Stamp {
-        self.now
-    }
-
-    /// When the next thing dies.
-    pub fn next_death(&self) -> Option<Stamp> {
-        self.deaths.first().map(|&(when, _)| when)
-    }
-
     /// Live access tokens, in the order of their hashes.
     pub fn access(&self) -> &Buckets<Arc<AccessToken>> {
         &self.access
     }
 
-    /// Revoked tokens that are remembered, so that no late issue brings them back, in the order of their hashes.
+    /// Dead tokens that are remembered, so that no copy of an issue brings them back, in the order of their hashes.
     pub fn ended(&self) -> &Buckets<(Arc<AccessToken>, Stamp)> {
         &self.ended
     }
@@ -557,18 +614,6 @@ impl GrantSets {
         &self.revoked
     }
 
-    /// What a snapshot needs, in no time: the derived indexes stay behind.
-    pub(crate) fn freeze(&self) -> Self {
-        Self {
-            now: self.now,
-            access: self.access.clone(),
-            ended: self.ended.clone(),
-            codes: self.codes.clone(),
-            revoked: self.revoked.clone(),
-            ..Self::default()
-        }
-    }
-
     /// Rebuilds from what a snapshot holds.
     pub(crate) fn restore(
         now: Stamp,
@@ -578,17 +623,15 @@ impl GrantSets {
         revoked: impl IntoIterator<Item = (GrantId, Stamp)>,
     ) -> Self {
         let mut restored = Self { now, ..Self::default() };
-        let mut deaths = Vec::new();
+        let (mut deaths, mut families) = (Vec::new(), Vec::new());
         for (hash, code) in codes {
             deaths.push((code.forget, Mortal::Code(hash)));
-            if let Code::Spent { bought, .. } = code.state {
-                restored.families.entry(code.authorization.grant).or_default().insert(bought);
-            }
             restored.codes.insert(hash, Arc::new(code));
         }
         for (hash, token) in access {
             deaths.push((token.expires, Mortal::Access(hash)));
             let template = restored.intern(token.template.clone());
+            families.push(Member::of(&token.grant, &hash));
             restored.access.insert(hash, Arc::new(AccessToken { template, ..token }));
         }
         for (hash, token, forget) in ended {
@@ -600,13 +643,8 @@ impl GrantSets {
             deaths.push((until, Mortal::Grant(grant)));
             restored.revoked.insert(grant, until);
         }
-        // A family that was revoked, or whose token is client-based, has no opaque member left.
-        let access = &restored.access;
-        restored.families.retain(|_, members| {
-            members.retain(|hash| access.get(hash).is_some());
-            !members.is_empty()
-        });
         restored.deaths = deaths.into_iter().collect();
+        restored.families = families.into_iter().collect();
         restored
     }
 }

@@ -12,6 +12,7 @@
 //! | R-5 | a snapshot's position and state are taken together       | `store::machine`                     |
 //! | R-6 | a retried proposal gets its first answer, not a second   | `tests/scripts/*.txt`                |
 //! | R-7 | what has expired is gone: state is a function of the live | `tests/properties.rs`                |
+//! | R-8 | no copy of a proposal has an effect once what came of it is forgotten | `owners::split`, `tests/properties.rs` |
 
 pub mod blacklist;
 pub mod buckets;
@@ -33,7 +34,7 @@ pub use command::{Batch, Command, Draft, Outcome, Refusal};
 pub use documents::{Document, DocumentKey, Documents, Kind, Precondition, Write};
 pub use grant_sets::{AccessToken, GrantSets};
 pub use ids::{ClientId, GrantId, OwnerId, ProposalId, RealmPath, Seq};
-pub use owners::{Committed, Owners};
+pub use owners::{Committed, Owned, Owners};
 pub use sessions::{Session, Sessions};
 pub use state::{Frozen, State};
 pub use time::{Span, Stamp};

@@ -18,18 +18,22 @@ pub const MAX_LIVE_PER_SHARD: usize = 8 << 20;
 /// Live sessions of the cluster.
 pub const MAX_SESSIONS: usize = 8 << 20;
 
-/// Document proposals whose answers are remembered for retries.
-pub const REMEMBERED_PROPOSALS: usize = 4096;
+/// Document proposals whose answers are remembered for retries; beyond it a proposal is refused (`Full`), for what is
+/// remembered must not be forgotten early. Two thousand a second, without end.
+pub const MAX_ANSWERS: usize = 1 << 18;
 
-/// Longest life of an authorization code, seconds (RFC 6749 §4.1.2 recommends ten minutes at most).
+/// Longest life of an authorization code, seconds (RFC 6749 §4.1.2 recommends ten minutes at most). One that was to live
+/// longer is cut.
 pub const MAX_CODE_SECS: u64 = 600;
 
 /// How long an expired code is still known, so that whoever comes late hears why (milliseconds).
 pub const CODE_MARGIN_MS: u64 = 60_000;
 
-/// How long something that was ended early is remembered (milliseconds): longer than a copy of the proposal that made it
-/// can be on its way. Proposals give up after seconds.
-pub const RETRY_MARGIN_MS: u64 = 60_000;
+/// Longest time (milliseconds of log time) from the entry in which a draft has its effect to its deadline. What came of a
+/// draft is remembered that long: no copy of it can have an effect after that (G3, G4; ADR 9).
+pub const DRAFT_WINDOW_MS: u64 = 120_000;
 
+const _: () =
+    assert!(DRAFT_WINDOW_MS <= MAX_CODE_SECS * 1000, "a revoked grant is marked until no draft of it can be left");
 const _: () = assert!(MAX_BATCH <= 1 << 16, "a Seq has 16 bits for the position inside an entry");
 const _: () = assert!(SHARDS.is_power_of_two());

@@ -3,7 +3,7 @@
 
 use crate::{
     blacklist::BlacklistJti,
-    command::{Batch, Command, Outcome},
+    command::{Batch, Command, Outcome, Refusal, is_timely},
     documents::DocumentCommand,
     grant_sets::GrantCommand,
     ids::{ProposalId, Seq},
@@ -23,6 +23,8 @@ pub struct Committed<C> {
     pub at: Stamp,
     /// Identifies the attempt.
     pub id: ProposalId,
+    /// The draft's; [`split`] has seen to it.
+    pub deadline: Stamp,
     /// What to do.
     pub command: C,
 }
@@ -62,9 +64,49 @@ impl Clock {
             seq: Seq::new(index, position),
             at,
             id: draft.id,
+            deadline: draft.deadline,
             command: draft.command,
         })
     }
+}
+
+/// What one owner holds: a part of the state, which nobody else changes.
+pub trait Owned: Default {
+    /// What can be asked of it.
+    type Command;
+    /// What readers of it are told.
+    type Change;
+
+    /// Decides and applies one committed command; what changed is appended to `changed`.
+    fn apply(&mut self, committed: Committed<Self::Command>, changed: &mut Vec<Self::Change>) -> Outcome;
+
+    /// Moves log time on and lets go of what has died by then.
+    fn advance(&mut self, at: Stamp, changed: &mut Vec<Self::Change>);
+
+    /// Log time of this owner; behind that of the log while it hears nothing.
+    fn now(&self) -> Stamp;
+
+    /// When the next thing dies.
+    fn next_death(&self) -> Option<Stamp>;
+
+    /// A copy for a snapshot, in no time: derived indexes stay behind.
+    fn frozen(&self) -> Self;
+}
+
+/// Does what an owner has to do, in order; its outcomes by their places in the answer.
+pub fn run<S: Owned>(
+    state: &mut S,
+    tasks: Vec<Task<S::Command>>,
+    changed: &mut Vec<S::Change>,
+) -> Vec<(usize, Outcome)> {
+    let mut outcomes = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        match task {
+            Task::Tick(at) => state.advance(at, changed),
+            Task::Do(place, committed) => outcomes.push((place, state.apply(committed, changed))),
+        }
+    }
+    outcomes
 }
 
 /// What one owner has to do.
@@ -87,51 +129,64 @@ pub struct Split {
     pub sessions: Vec<Task<SessionCommand>>,
     /// Documents.
     pub documents: Vec<Task<DocumentCommand>>,
-    /// How many commands there were; ticks among them are answered [`Outcome::Done`].
-    pub len: usize,
+    /// An outcome for each command: the owners' answers go into their places. Final are [`Outcome::Done`] of a tick, and
+    /// [`Refusal::Untimely`] of what no owner gets to see.
+    pub outcomes: Vec<Outcome>,
 }
 
-/// Deals a batch out to the owners.
+/// What the log knows of a command that an owner is to decide.
+#[derive(Clone, Copy)]
+struct Seat {
+    place: usize,
+    seq: Seq,
+    at: Stamp,
+    id: ProposalId,
+    deadline: Stamp,
+}
+
+impl Seat {
+    fn task<C>(self, command: C) -> Task<C> {
+        let Self { place, seq, at, id, deadline } = self;
+        Task::Do(place, Committed { seq, at, id, deadline, command })
+    }
+}
+
+/// Deals a batch out to the owners. What is not timely is refused here, for all of them alike (ADR 9); a tick always is: it
+/// carries time, and two carry no more.
 pub fn split(batch: Vec<Committed<Command>>) -> Split {
     let mut split = Split {
         grants: (0..SHARDS).map(|_| Vec::new()).collect(),
         blacklist: Vec::new(),
         sessions: Vec::new(),
         documents: Vec::new(),
-        len: batch.len(),
+        outcomes: vec![Outcome::Done; batch.len()],
     };
-    for (place, Committed { seq, at, id, command }) in batch.into_iter().enumerate() {
-        let mut grant = |hint: u8, command| {
-            split.grants[usize::from(hint % SHARDS)].push(Task::Do(place, Committed { seq, at, id, command }));
-        };
+    for (place, Committed { seq, at, id, deadline, command }) in batch.into_iter().enumerate() {
+        if !is_timely(deadline, at) && command != Command::Tick {
+            split.outcomes[place] = Outcome::Refused(Refusal::Untimely);
+            continue;
+        }
+        let seat = Seat { place, seq, at, id, deadline };
+        let mut grant = |hint: u8, command| split.grants[usize::from(hint % SHARDS)].push(seat.task(command));
         match command {
             Command::Tick => {
                 split.grants.iter_mut().for_each(|tasks| tasks.push(Task::Tick(at)));
                 split.blacklist.push(Task::Tick(at));
                 split.sessions.push(Task::Tick(at));
+                split.documents.push(Task::Tick(at));
             }
             Command::IssueAccess(c) => grant(c.hint, GrantCommand::IssueAccess(c)),
             Command::IssueCode(c) => grant(c.hint, GrantCommand::IssueCode(c)),
             Command::RedeemCode(c) => grant(c.hint, GrantCommand::RedeemCode(c)),
             Command::RevokeAccess(c) => grant(c.hint, GrantCommand::RevokeAccess(c)),
             Command::RevokeGrant(c) => grant(c.hint, GrantCommand::RevokeGrant(c)),
-            Command::BlacklistJti(command) => {
-                split.blacklist.push(Task::Do(place, Committed { seq, at, id, command }));
-            }
-            Command::CreateSession(c) => session(&mut split, place, seq, at, id, SessionCommand::Create(c)),
-            Command::TouchSession(c) => session(&mut split, place, seq, at, id, SessionCommand::Touch(c)),
-            Command::DestroySession(c) => session(&mut split, place, seq, at, id, SessionCommand::Destroy(c)),
-            Command::WriteDocuments(c) => document(&mut split, place, seq, at, id, DocumentCommand::Write(c)),
-            Command::DeleteRealm(c) => document(&mut split, place, seq, at, id, DocumentCommand::DeleteRealm(c)),
+            Command::BlacklistJti(c) => split.blacklist.push(seat.task(c)),
+            Command::CreateSession(c) => split.sessions.push(seat.task(SessionCommand::Create(c))),
+            Command::TouchSession(c) => split.sessions.push(seat.task(SessionCommand::Touch(c))),
+            Command::DestroySession(c) => split.sessions.push(seat.task(SessionCommand::Destroy(c))),
+            Command::WriteDocuments(c) => split.documents.push(seat.task(DocumentCommand::Write(c))),
+            Command::DeleteRealm(c) => split.documents.push(seat.task(DocumentCommand::DeleteRealm(c))),
         }
     }
     split
-}
-
-fn session(split: &mut Split, place: usize, seq: Seq, at: Stamp, id: ProposalId, command: SessionCommand) {
-    split.sessions.push(Task::Do(place, Committed { seq, at, id, command }));
-}
-
-fn document(split: &mut Split, place: usize, seq: Seq, at: Stamp, id: ProposalId, command: DocumentCommand) {
-    split.documents.push(Task::Do(place, Committed { seq, at, id, command }));
 }

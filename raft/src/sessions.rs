@@ -5,8 +5,8 @@ use crate::{
     command::{Outcome, Refusal},
     documents::DocumentKey,
     ids::{RealmPath, Seq},
-    limits::{MAX_SESSIONS, RETRY_MARGIN_MS},
-    owners::Committed,
+    limits::{DRAFT_WINDOW_MS, MAX_SESSIONS},
+    owners::{Committed, Owned},
     time::{Span, Stamp},
     token::TokenHash,
 };
@@ -93,15 +93,18 @@ pub type SessionChange = (TokenHash, Option<Arc<Session>>);
 pub struct Sessions {
     now: Stamp,
     live: Buckets<Arc<Session>>,
-    /// Sessions that were destroyed, as long as an attempt to create them may still be under way.
+    /// Sessions that were destroyed, or have expired early, as long as a copy of what made or ended them can have an effect
+    /// (ADR 9).
     ended: Buckets<(Arc<Session>, Stamp)>,
     /// Derived from both.
     deaths: BTreeSet<(Stamp, TokenHash)>,
 }
 
-impl Sessions {
-    /// Decides and applies one committed command; what changed is appended to `changed`.
-    pub fn apply(&mut self, committed: Committed<SessionCommand>, changed: &mut Vec<SessionChange>) -> Outcome {
+impl Owned for Sessions {
+    type Command = SessionCommand;
+    type Change = SessionChange;
+
+    fn apply(&mut self, committed: Committed<SessionCommand>, changed: &mut Vec<SessionChange>) -> Outcome {
         self.advance(committed.at, changed);
         match committed.command {
             SessionCommand::Create(create) => self.create(create, changed),
@@ -111,8 +114,7 @@ impl Sessions {
         .unwrap_or_else(Outcome::Refused)
     }
 
-    /// Moves log time on and ends what has expired by then.
-    pub fn advance(&mut self, at: Stamp, changed: &mut Vec<SessionChange>) {
+    fn advance(&mut self, at: Stamp, changed: &mut Vec<SessionChange>) {
         self.now = self.now.max(at);
         while let Some(&(when, hash)) = self.deaths.first()
             && when <= self.now
@@ -120,12 +122,32 @@ impl Sessions {
             self.deaths.pop_first();
             // INVARIANT: a hash is live or ended, never both, so each has one death.
             match self.live.remove(&hash) {
-                Some(_) => changed.push((hash, None)),
+                Some(session) => {
+                    let forget = session.created + Span(DRAFT_WINDOW_MS);
+                    if forget > self.now {
+                        self.remember(hash, session, forget);
+                    }
+                    changed.push((hash, None));
+                }
                 None => drop(self.ended.remove(&hash)),
             }
         }
     }
 
+    fn now(&self) -> Stamp {
+        self.now
+    }
+
+    fn next_death(&self) -> Option<Stamp> {
+        self.deaths.first().map(|&(when, _)| when)
+    }
+
+    fn frozen(&self) -> Self {
+        Self { now: self.now, live: self.live.clone(), ended: self.ended.clone(), deaths: BTreeSet::new() }
+    }
+}
+
+impl Sessions {
     fn create(&mut self, create: CreateSession, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
         // A handle is random: the same hash again is the same attempt again.
         if let Some(stored) =
@@ -150,19 +172,22 @@ impl Sessions {
         Ok(outcome)
     }
 
-    /// A destroyed session is remembered until nobody can still be trying to create it: a copy of the proposal that was
-    /// delayed on its way must not bring it back (G3). A retry of the destruction gets its first answer.
+    /// A destroyed session is remembered until no copy can have an effect any more, neither of the proposal that made it
+    /// (G3) nor of this one.
     fn destroy(&mut self, hash: &TokenHash, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
         if self.ended.get(hash).is_some() {
             return Ok(Outcome::Done);
         }
         let session = self.live.remove(hash).ok_or(Refusal::UnknownSession)?;
         self.deaths.remove(&(session.expires(), *hash));
-        let forget = self.now + Span(RETRY_MARGIN_MS);
-        self.deaths.insert((forget, *hash));
-        self.ended.insert(*hash, (session, forget));
+        self.remember(*hash, session, self.now + Span(DRAFT_WINDOW_MS));
         changed.push((*hash, None));
         Ok(Outcome::Done)
+    }
+
+    fn remember(&mut self, hash: TokenHash, session: Arc<Session>, forget: Stamp) {
+        self.deaths.insert((forget, hash));
+        self.ended.insert(hash, (session, forget));
     }
 
     fn set(&mut self, hash: TokenHash, session: Session, changed: &mut Vec<SessionChange>) {
@@ -174,29 +199,14 @@ impl Sessions {
         changed.push((hash, Some(session)));
     }
 
-    /// Log time of this owner.
-    pub fn now(&self) -> Stamp {
-        self.now
-    }
-
-    /// When the next session dies.
-    pub fn next_death(&self) -> Option<Stamp> {
-        self.deaths.first().map(|&(when, _)| when)
-    }
-
     /// Live sessions, in the order of their hashes.
     pub fn live(&self) -> &Buckets<Arc<Session>> {
         &self.live
     }
 
-    /// Destroyed sessions that are remembered, so that no late creation brings them back, in the order of their hashes.
+    /// Dead sessions that are remembered, so that no copy of a creation brings them back, in the order of their hashes.
     pub fn ended(&self) -> &Buckets<(Arc<Session>, Stamp)> {
         &self.ended
-    }
-
-    /// What a snapshot needs, in no time: the derived index stays behind.
-    pub(crate) fn freeze(&self) -> Self {
-        Self { now: self.now, live: self.live.clone(), ended: self.ended.clone(), deaths: BTreeSet::new() }
     }
 
     /// Rebuilds from what a snapshot holds.

@@ -8,7 +8,7 @@ use crate::{
     grant_sets::{AccessToken, GrantSets, StoredCode, Template},
     ids::{GrantId, ProposalId},
     limits::SHARDS,
-    owners::{Clock, Committed, Owners, Split, Task, split},
+    owners::{Clock, Committed, Owned, Owners, Split, run, split},
     sessions::{Session, Sessions},
     time::Stamp,
     token::TokenHash,
@@ -46,33 +46,14 @@ impl Default for State {
 impl State {
     /// Applies commands in log order; the same as the owners do side by side.
     pub fn apply(&mut self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
-        let Split { grants, blacklist, sessions, documents, len } = split(batch);
-        let mut outcomes = vec![Outcome::Done; len];
-        for (shard, tasks) in self.grants.iter_mut().zip(grants) {
-            let mut changed = Vec::new();
-            for task in tasks {
-                match task {
-                    Task::Tick(at) => shard.advance(at, &mut changed),
-                    Task::Do(place, committed) => outcomes[place] = shard.apply(committed, &mut changed),
-                }
-            }
-        }
-        for task in blacklist {
-            match task {
-                Task::Tick(at) => self.blacklist.advance(at, &mut Vec::new()),
-                Task::Do(place, committed) => outcomes[place] = self.blacklist.apply(committed, &mut Vec::new()),
-            }
-        }
-        for task in sessions {
-            match task {
-                Task::Tick(at) => self.sessions.advance(at, &mut Vec::new()),
-                Task::Do(place, committed) => outcomes[place] = self.sessions.apply(committed, &mut Vec::new()),
-            }
-        }
-        for task in documents {
-            if let Task::Do(place, committed) = task {
-                outcomes[place] = self.documents.apply(committed, &mut Vec::new());
-            }
+        let Split { grants, blacklist, sessions, documents, mut outcomes } = split(batch);
+        let grants = self.grants.iter_mut().zip(grants).flat_map(|(shard, tasks)| run(shard, tasks, &mut Vec::new()));
+        let decided = grants
+            .chain(run(&mut self.blacklist, blacklist, &mut Vec::new()))
+            .chain(run(&mut self.sessions, sessions, &mut Vec::new()))
+            .chain(run(&mut self.documents, documents, &mut Vec::new()));
+        for (place, outcome) in decided {
+            outcomes[place] = outcome;
         }
         outcomes
     }
@@ -80,16 +61,17 @@ impl State {
     /// When the next thing dies: the leader ticks then.
     pub fn next_death(&self) -> Option<Stamp> {
         let grants = self.grants.iter().filter_map(GrantSets::next_death);
-        grants.chain(self.blacklist.next_death()).chain(self.sessions.next_death()).min()
+        let others = [self.blacklist.next_death(), self.sessions.next_death(), self.documents.next_death()];
+        grants.chain(others.into_iter().flatten()).min()
     }
 
     /// A copy for a snapshot, in no time.
     pub fn freeze(&self) -> Frozen {
         Frozen {
-            grants: self.grants.iter().map(GrantSets::freeze).collect(),
-            blacklist: self.blacklist.freeze(),
-            sessions: self.sessions.freeze(),
-            documents: self.documents.clone(),
+            grants: self.grants.iter().map(GrantSets::frozen).collect(),
+            blacklist: self.blacklist.frozen(),
+            sessions: self.sessions.frozen(),
+            documents: self.documents.frozen(),
         }
     }
 }
@@ -107,27 +89,6 @@ impl Frozen {
     /// From the frozen copies of the owners; grant sets in the order of their shards.
     pub fn new(grants: Vec<GrantSets>, blacklist: Blacklist, sessions: Sessions, documents: Documents) -> Self {
         Self { grants, blacklist, sessions, documents }
-    }
-}
-
-impl GrantSets {
-    /// A copy for a snapshot, in no time.
-    pub fn frozen(&self) -> Self {
-        self.freeze()
-    }
-}
-
-impl Blacklist {
-    /// A copy for a snapshot, in no time.
-    pub fn frozen(&self) -> Self {
-        self.freeze()
-    }
-}
-
-impl Sessions {
-    /// A copy for a snapshot, in no time.
-    pub fn frozen(&self) -> Self {
-        self.freeze()
     }
 }
 
@@ -150,12 +111,13 @@ enum Content {
     Blacklist(Stamp, Vec<(TokenHash, Stamp)>),
     Sessions(Stamp, Vec<(TokenHash, Session)>),
     Documents(Vec<(DocumentKey, Document)>),
-    Answers(Vec<(ProposalId, Outcome)>),
+    /// The documents' log time, and answers to retries, each with when it is forgotten.
+    Answers(Stamp, Vec<(ProposalId, Outcome, Stamp)>),
     /// Log time of the whole state; an owner that heard nothing for a while is behind it.
     Clock(Stamp),
-    /// Revoked tokens of a shard that are remembered, and until when.
+    /// Dead tokens of a shard that are remembered, and until when.
     Ended(u8, Vec<(TokenHash, StoredAccess, Stamp)>),
-    /// Destroyed sessions that are remembered, and until when.
+    /// Dead sessions that are remembered, and until when.
     EndedSessions(Vec<(TokenHash, Session, Stamp)>),
 }
 
@@ -242,7 +204,11 @@ impl Frozen {
         pack(ended, 512, Content::EndedSessions, out)?;
         let documents = self.documents.iter().filter_map(|(key, document)| Some((key, (*document?).clone())));
         pack(documents, 1024, Content::Documents, out)?;
-        pack(self.documents.answers().cloned(), 32, Content::Answers, out)
+        let now = self.documents.now();
+        out(Part(codec::encode(&Content::Answers(now, Vec::new()))?))?;
+        let answers = self.documents.answers().iter();
+        let answers = answers.map(|(id, (outcome, forget))| (*id, outcome.clone(), *forget));
+        pack(answers, 40, |group| Content::Answers(now, group), out)
     }
 }
 
@@ -255,7 +221,7 @@ pub struct StateBuilder {
     sessions: (Stamp, Vec<(TokenHash, Session)>),
     ended_sessions: Vec<(TokenHash, Session, Stamp)>,
     documents: Vec<(DocumentKey, Document)>,
-    answers: Vec<(ProposalId, Outcome)>,
+    answers: (Stamp, Vec<(ProposalId, Outcome, Stamp)>),
 }
 
 #[derive(Default)]
@@ -330,7 +296,10 @@ impl StateBuilder {
             Content::EndedSessions(sessions) => self.ended_sessions.extend(sessions),
             Content::Documents(documents) => self.documents.extend(documents),
             Content::Clock(now) => self.clock = Clock::at(now),
-            Content::Answers(answers) => self.answers.extend(answers),
+            Content::Answers(now, answers) => {
+                self.answers.0 = now;
+                self.answers.1.extend(answers);
+            }
         }
         Ok(())
     }
@@ -347,7 +316,7 @@ impl StateBuilder {
             grants,
             blacklist: Blacklist::restore(self.blacklist.0, self.blacklist.1),
             sessions: Sessions::restore(self.sessions.0, self.sessions.1, self.ended_sessions),
-            documents: Documents::restore(self.documents, self.answers),
+            documents: Documents::restore(self.answers.0, self.documents, self.answers.1),
         };
         (state, self.clock)
     }

@@ -86,8 +86,9 @@ fn document(n: u64, size: usize) -> Command {
 
 fn normal(term: u64, index: u64, commands: Vec<Command>) -> Entry {
     let drafts = (0..).zip(commands);
-    let drafts = drafts.map(|(n, command)| Draft { id: ProposalId(u128::from(index) << 64 | n), command }).collect();
-    Entry::new_normal(id(term, index), Batch { at: Stamp(1000 * index), drafts })
+    let at = Stamp(1000 * index);
+    let draft = |(n, command)| Draft { id: ProposalId(u128::from(index) << 64 | n), deadline: at + Span(1), command };
+    Entry::new_normal(id(term, index), Batch { at, drafts: drafts.map(draft).collect() })
 }
 
 fn members(term: u64, index: u64) -> Entry {

@@ -115,6 +115,8 @@ fn tags_are_where_they_were() {
             Refusal::Stale { .. } => 12,
             Refusal::Referenced { .. } => 13,
             Refusal::Dangling(_) => 14,
+            Refusal::Untimely => 15,
+            Refusal::Protected(_) => 16,
         };
         tagged(&refusal, tag, place);
     }
@@ -278,6 +280,7 @@ fn writes() -> Vec<(&'static str, Write)> {
         ("delete absent", when(Precondition::Absent)),
         ("delete present", when(Precondition::Present)),
         ("delete revision", when(Precondition::Revision(Seq::new(300, 2)))),
+        ("keep", Write { key: key(), when: Precondition::Absent, change: Change::Keep }),
     ]
 }
 
@@ -323,11 +326,13 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Stale { key: key(), found: Seq::new(1, 2) },
         Refusal::Referenced { key: key(), by: realm_key() },
         Refusal::Dangling(realm_key()),
+        Refusal::Untimely,
+        Refusal::Protected(realm_key()),
     ]
 }
 
 fn batch() -> Batch {
-    let draft = |id, command| Draft { id: ProposalId(id), command };
+    let draft = |id, command| Draft { id: ProposalId(id), deadline: Stamp(1_700_000_060_000), command };
     Batch {
         at: Stamp(1_700_000_000_000),
         drafts: vec![draft(u128::MAX - 1, Command::Tick), draft(1, Command::DeleteRealm(RealmPath::root()))],
@@ -341,10 +346,11 @@ fn populated() -> Replica {
         use Command::{DeleteRealm, RevokeGrant, Tick, TouchSession};
         !matches!(command, Tick | TouchSession(_) | DeleteRealm(_) | RevokeGrant(_))
     });
-    let revoked = RevokeGrant { hint: 12, grant: GrantId([17; 20]), until: Stamp(18_000) };
+    let revoked = RevokeGrant { hint: 12, grant: GrantId([17; 20]), until: Stamp(700_000) };
     commands.push(Command::RevokeGrant(revoked));
     commands.push(Command::CreateSession(CreateSession { hash: hash(24), data: session() }));
-    let drafts = (1..).map(ProposalId).zip(commands).map(|(id, command)| Draft { id, command }).collect();
+    let drafts = (1..).map(ProposalId).zip(commands);
+    let drafts = drafts.map(|(id, command)| Draft { id, deadline: Stamp(60_000), command }).collect();
     let mut replica = Replica::default();
     let outcomes = replica.apply(Batch { at: Stamp(1000), drafts });
     assert!(!outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_))), "{outcomes:?}");

@@ -2,7 +2,8 @@
 //!
 //! `@10 redeem c1 web -> a1 | issued @10, until @3610`: at log time 10 s an entry is written; what came of it stands last.
 //! A line that starts with `&` travels in the same entry as the line before it. `#7` names the attempt, so that a second
-//! line with it is a retry (R-6); without it every line is an attempt of its own. Lines that ask (`active`, `session`, …)
+//! line with it is a copy of the first (R-6); without it every line is an attempt of its own. A draft has the latest deadline
+//! that its first entry allows, unless `by=S` says otherwise. Lines that ask (`active`, `session`, …)
 //! come after a tick of their time, since only log time makes things expire (G6). After every third entry a second
 //! replica is replaced by one that has read nothing but its snapshot, and has to agree.
 //!
@@ -10,13 +11,13 @@
 //!
 //! | line                                                    | what                                                  |
 //! |---------------------------------------------------------|-------------------------------------------------------|
-//! | `issue a1 web [ttl=3600]`                               | an access token, client credentials                   |
+//! | `issue a1 web [ttl=3600] [grant=a1]`                    | an access token, client credentials                   |
 //! | `code c1 web [ttl=60] [grant=c1] [redirect=U] [pkce=V]` | an authorization code; without U none was sent        |
 //! | `redeem c1 web -> a1 [redirect=U] [verifier=V] [ttl=]`  | buys access token `a1`; `jwt:j1` is client-based       |
 //! | `revoke a1 web`, `revoke-grant c1 until=S`              | end a token, a family                                 |
 //! | `blacklist j1 until=S`                                  | end a client-based token                              |
 //! | `login s1 demo [max=7200] [idle=1800]`, `touch`, `logout` | a session                                           |
-//! | `put Kind:id [if=absent|present|rN] [refs=Kind:id,…] [fence] [{json}]`, `delete Kind:id [if=…]` | documents; `+` joins writes that go all or none |
+//! | `put Kind:id [if=absent|present|rN] [refs=Kind:id,…] [fence] [{json}]`, `delete Kind:id [if=…]`, `keep Kind:id if=…` | documents; `+` joins writes that go all or none |
 //! | `delete-realm /alpha`, `tick`                           |                                                       |
 //! | `active a1`, `session s1`, `blacklisted j1`, `revoked c1`, `get Kind:id`, `held`, `clock` | ask                 |
 //!
@@ -26,11 +27,12 @@ mod support;
 
 use quorate_raft::{
     Batch, Command, DocumentKey, Draft, Kind, Outcome, ProposalId, RealmPath, Refusal, Seq, Span, Stamp, State,
-    documents::{Precondition, Write, WriteDocuments},
+    documents::{Change, Precondition, Write, WriteDocuments},
     grant_sets::Purchase,
+    limits::DRAFT_WINDOW_MS,
     sessions::{DestroySession, TouchSession},
 };
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 use support::{replica::Replica, words};
 
 /// Every story comes out as it is written.
@@ -88,6 +90,8 @@ struct Story {
     steady: Replica,
     restarted: Replica,
     attempts: u128,
+    /// Of named attempts: a copy carries the deadline of the first.
+    deadlines: BTreeMap<ProposalId, Stamp>,
 }
 
 impl Story {
@@ -114,7 +118,7 @@ impl Story {
             let at = stamp(entry[0].time.trim_start_matches('@'));
             let asks = entry.len() == 1 && self.ask(at, &entry[0].words, &mut entry[0].result);
             if !asks {
-                let drafts = entry.iter().map(|step| self.draft(name, &step.words)).collect();
+                let drafts = entry.iter().map(|step| self.draft(name, at, &step.words)).collect();
                 for (step, outcome) in entry.iter_mut().zip(self.apply(Batch { at, drafts })) {
                     step.result = tell(&outcome);
                 }
@@ -140,7 +144,7 @@ impl Story {
             return false;
         }
         let id = self.attempt(None);
-        self.apply(Batch { at, drafts: vec![Draft { id, command: Command::Tick }] });
+        self.apply(Batch { at, drafts: vec![Draft { id, deadline: at, command: Command::Tick }] });
         let what = rest.first().copied().unwrap_or_default();
         let State { grants, blacklist, sessions, documents } = &self.steady.state;
         let grants = &grants[usize::from(words::HINT)];
@@ -161,13 +165,14 @@ impl Story {
                 None => "nothing".into(),
             },
             "held" => format!(
-                "{} tokens, {} codes, {} families, {} jti, {} sessions, {} documents",
+                "{} tokens, {} codes, {} families, {} jti, {} sessions, {} documents, {} answers",
                 grants.access().len() + grants.ended().len(),
                 grants.codes().len(),
                 grants.revoked().len(),
                 blacklist.entries().len(),
                 sessions.live().len() + sessions.ended().len(),
                 documents.iter().count(),
+                documents.answers().len(),
             ),
             _ => second(self.steady.clock.now()),
         };
@@ -182,10 +187,13 @@ impl Story {
         })
     }
 
-    fn draft(&mut self, story: &str, words: &[&str]) -> Draft {
+    fn draft(&mut self, story: &str, at: Stamp, words: &[&str]) -> Draft {
         let id = self.attempt(words.iter().find_map(|word| word.strip_prefix('#')));
         let command = command(words).unwrap_or_else(|| panic!("{story}: nobody understands {words:?}"));
-        Draft { id, command }
+        let latest = at.max(self.steady.clock.now()) + Span(DRAFT_WINDOW_MS);
+        let deadline = option(words, "by").map_or(latest, stamp);
+        let deadline = *self.deadlines.entry(id).or_insert(deadline);
+        Draft { id, deadline, command }
     }
 }
 
@@ -198,7 +206,7 @@ fn command(words: &[&str]) -> Option<Command> {
     let until = || option(rest, "until").map(stamp);
     Some(match *verb {
         "tick" => Command::Tick,
-        "issue" => words::issue(what, &realm, whose, span("ttl", 3600)),
+        "issue" => words::issue_of(option(rest, "grant").unwrap_or(what), what, &realm, whose, span("ttl", 3600)),
         "code" => {
             let grant = option(rest, "grant").unwrap_or(what);
             let (redirect, pkce) = (option(rest, "redirect"), option(rest, "pkce"));
@@ -219,7 +227,7 @@ fn command(words: &[&str]) -> Option<Command> {
         "login" => words::login(what, &realm, whose, span("max", 7200), span("idle", 1800)),
         "touch" => Command::TouchSession(TouchSession(words::hash(what))),
         "logout" => Command::DestroySession(DestroySession(words::hash(what))),
-        "put" | "delete" => {
+        "put" | "delete" | "keep" => {
             let writes = words.split(|word| *word == "+").map(write).collect::<Option<_>>()?;
             Command::WriteDocuments(WriteDocuments(writes))
         }
@@ -244,6 +252,7 @@ fn write(words: &[&str]) -> Option<Write> {
     match *verb {
         "put" => Some(words::put(key, when, body, references, rest.contains(&"fence"))),
         "delete" => Some(words::delete(key, when)),
+        "keep" => Some(Write { key, when, change: Change::Keep }),
         _ => None,
     }
 }
@@ -306,7 +315,7 @@ fn tell(outcome: &Outcome) -> String {
             Refusal::UnknownCode => "code is unknown".into(),
             Refusal::OtherClient => "belongs to another client".into(),
             Refusal::Expired => "code has expired".into(),
-            Refusal::Replayed => "code was used before; what it bought is revoked".into(),
+            Refusal::Replayed => "used before, or revoked; so is what it bought".into(),
             Refusal::OtherRedirect => "redirect_uri differs; the code is spent".into(),
             Refusal::MissingVerifier => "code_verifier is missing".into(),
             Refusal::WrongVerifier => "code_verifier does not match; the code is spent".into(),
@@ -318,6 +327,8 @@ fn tell(outcome: &Outcome) -> String {
             Refusal::Stale { key, found } => format!("{} has revision {}", named(key), place(*found)),
             Refusal::Referenced { key, by } => format!("{} is needed by {}", named(key), named(by)),
             Refusal::Dangling(key) => format!("needs {}, which does not exist", named(key)),
+            Refusal::Untimely => "not at this time".into(),
+            Refusal::Protected(key) => format!("{} does not go by itself", named(key)),
         },
     }
 }

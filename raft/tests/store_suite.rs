@@ -208,7 +208,10 @@ fn batch(n: u64) -> Batch {
     };
     let missing = DestroySession(TokenHash([9; 32]));
     let commands = [revoke(2 * n), Command::DestroySession(missing), revoke(2 * n + 1)];
-    let drafts = (0..).zip(commands).map(|(i, command)| Draft { id: ProposalId(u128::from(n) << 8 | i), command });
+    let drafts = (0..).zip(commands).map(|(i, command)| {
+        let id = ProposalId(u128::from(n) << 8 | i);
+        Draft { id, deadline: Stamp(n + 1), command }
+    });
     Batch { at: Stamp(n), drafts: drafts.collect() }
 }
 

@@ -1,12 +1,12 @@
 //! Owns the documents.
 
-use super::{Freeze, Install, policy_sets};
+use super::{Freeze, Install, NextDeath, policy_sets};
 use crate::views::{Entry, Views};
 use actix::{Actor, Context, Handler, Message, MessageResult};
 use quorate_raft::{
     Document, Documents, Kind, Outcome, RealmPath,
     documents::{DocumentChange, DocumentCommand},
-    owners::Task,
+    owners::{Owned, Task, run},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,6 +19,8 @@ pub struct ApplyDocuments(pub Vec<Task<DocumentCommand>>);
 pub struct Applied {
     /// By place in the batch.
     pub outcomes: Vec<(usize, Outcome)>,
+    /// Whether any document changed.
+    pub changed: bool,
     /// For [`policy_sets::PolicySetsOwner`].
     pub policy: Vec<DocumentChange>,
 }
@@ -40,11 +42,12 @@ pub struct Collect {
 pub struct DocumentsOwner {
     state: Documents,
     views: Arc<Views>,
+    next: NextDeath,
 }
 
 impl DocumentsOwner {
-    pub(super) fn new(views: Arc<Views>) -> Self {
-        Self { state: Documents::default(), views }
+    pub(super) fn new(views: Arc<Views>, next: NextDeath) -> Self {
+        Self { state: Documents::default(), views, next }
     }
 
     fn publish(&self, changed: impl IntoIterator<Item = DocumentChange>) {
@@ -55,6 +58,7 @@ impl DocumentsOwner {
                 None => drop(view.remove(&key)),
             }
         }
+        self.next.set(self.state.next_death());
     }
 }
 
@@ -67,15 +71,11 @@ impl Handler<ApplyDocuments> for DocumentsOwner {
 
     fn handle(&mut self, ApplyDocuments(tasks): ApplyDocuments, _: &mut Self::Context) -> Self::Result {
         let mut changed = Vec::new();
-        let mut outcomes = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            if let Task::Do(place, committed) = task {
-                outcomes.push((place, self.state.apply(committed, &mut changed)));
-            }
-        }
+        let outcomes = run(&mut self.state, tasks, &mut changed);
         let policy = changed.iter().filter(|(key, _)| policy_sets::concerns(key)).cloned().collect();
+        let any = !changed.is_empty();
         self.publish(changed);
-        MessageResult(Applied { outcomes, policy })
+        MessageResult(Applied { outcomes, changed: any, policy })
     }
 }
 
@@ -91,7 +91,7 @@ impl Handler<Freeze<Documents>> for DocumentsOwner {
     type Result = MessageResult<Freeze<Documents>>;
 
     fn handle(&mut self, _: Freeze<Documents>, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.state.clone())
+        MessageResult(self.state.frozen())
     }
 }
 

@@ -189,7 +189,8 @@ impl From<Refusal> for Error {
             Refusal::Dangling(key) => {
                 Self::bad_request(format!("The resource refers to '{}', which is absent", key.id))
             }
-            Refusal::Full => Self::plain(503),
+            Refusal::Protected(_) => Self::plain(409),
+            Refusal::Full | Refusal::Untimely => Self::plain(503),
             // Not about documents: whoever proposes those commands answers in the words of their protocol.
             Refusal::UnknownCode
             | Refusal::OtherClient

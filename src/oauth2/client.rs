@@ -19,7 +19,7 @@ pub const INTROSPECT_ANY_REALM: &str = "am-introspect-all-tokens-any-realm";
 pub const RESERVED: [&str; 3] = [INTROSPECT_ALL, INTROSPECT_ANY_REALM, "dynamic_client_registration"];
 
 /// What a client may ask for unless its profile says otherwise, whether or not we serve it (oauth2-config §4).
-const RESPONSE_TYPES: [&str; 9] = [
+pub const RESPONSE_TYPES: &[&str] = &[
     "code",
     "token",
     "id_token",
@@ -155,7 +155,7 @@ impl Client {
                 .map_or(GrantTypes::AUTHORIZATION_CODE, |names| GrantTypes::of(names.into_iter())),
             response_types: match advanced.list("responseTypes") {
                 Some(types) => types.into_iter().map(words).collect(),
-                None => RESPONSE_TYPES.into_iter().map(words).collect(),
+                None => RESPONSE_TYPES.iter().copied().map(words).collect(),
             },
             auth_method: match advanced.text("tokenEndpointAuthMethod").unwrap_or("client_secret_basic") {
                 "client_secret_basic" => AuthMethod::Basic,

@@ -306,10 +306,11 @@ impl From<Refusal> for Error {
             // Only the client that the code was issued to hears these two.
             Expired => Self::new(Code::InvalidGrant, "Authorization code expired."),
             MissingVerifier => Self::invalid_request("code_verifier parameter required"),
-            Full => {
+            Full | Untimely => {
                 Self { head: Head::RetryAfter(1), ..Self::of(Code::TemporarilyUnavailable) } // nothing is evicted
             }
-            UnknownToken | UnknownSession | Exists(_) | Missing(_) | Stale { .. } | Referenced { .. } | Dangling(_) => {
+            UnknownToken | UnknownSession => Self::of(Code::ServerError),
+            Exists(_) | Missing(_) | Stale { .. } | Referenced { .. } | Dangling(_) | Protected(_) => {
                 Self::of(Code::ServerError)
             }
         }

@@ -22,7 +22,7 @@ pub use client::OAUTH2_CLIENT;
 pub use gateway::IDENTITY_GATEWAY;
 
 use super::{
-    identity::{Named, is_name, is_taken},
+    identity::{self, Named, NotCreated, is_name, is_taken},
     schema::{LeftOut, Read, Schema},
 };
 use crate::{
@@ -150,17 +150,21 @@ impl Resource for Agents {
         if self.find(call, id).is_ok() {
             return Err(create.taken(call, EXISTS));
         }
-        if is_taken(call, id, Named::Agent(self.0.kind)) {
-            // 409 in any case: an update would not help.
-            return Err(Error::new(409, format!("The name {id} is in use in this realm")));
+        // 409 in any case: an update would not help.
+        let in_use = || Error::new(409, format!("The name {id} is in use in this realm"));
+        let wanted = Named::Agent(self.0.kind);
+        if is_taken(call, id, wanted) {
+            return Err(in_use());
         }
         let Read { mut stored, secret } = self.0.schema.read(create.content, LeftOut::Default)?;
         let (verifier, _) = self.secret(call, secret.as_deref(), None).await?;
         stored.extend(verifier.map(|verifier| (VERIFIER.to_owned(), verifier.into())));
         let key = DocumentKey::new(call.realm, self.0.kind, id);
         let write = put(key, Precondition::Absent, &Value::Object(stored.clone()), Vec::new(), false);
-        let written = call.write(write).await;
-        let revision = written.map_err(|error| create.refused(call, error, EXISTS))?;
+        let revision = identity::create(call, write, id, wanted).await.map_err(|error| match error {
+            NotCreated::Taken => in_use(),
+            NotCreated::Other(error) => create.refused(call, error, EXISTS),
+        })?;
         Ok(self.0.wrapped(id, revision, &stored))
     }
 

@@ -1,7 +1,7 @@
 //! What users and agents have in common: universal ids, passwords, one name space.
 
-use crate::{crest::Call, passwords::MAX_PASSWORD_BYTES};
-use quorate_raft::{Kind, RealmPath};
+use crate::{consensus::Unavailable, crest::Call, desk::WriteError, passwords::MAX_PASSWORD_BYTES};
+use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write, documents::Change};
 
 /// Kinds whose ids are names of clients and agents: one name space per realm (oauth2-config.md §11).
 pub const AGENT_KINDS: [Kind; 2] = [Kind::OAuth2Client, Kind::IdentityGateway];
@@ -37,18 +37,52 @@ pub enum Named {
     Agent(Kind),
 }
 
-/// Whether another subject of the realm has this name already. A token names its subject by the bare name: a client that is
-/// called like a user could pass for that user, and the other way round. Clients and agents share one name space.
-pub fn is_taken(call: &Call<'_>, name: &str, wanted: Named) -> bool {
+/// Documents of other subjects that must not be there when `name` is taken. A token names its subject by the bare name: a
+/// client that is called like a user could pass for that user, and the other way round. Clients and agents share one name
+/// space.
+fn rivals(realm: &RealmPath, name: &str, wanted: Named) -> Vec<DocumentKey> {
     let folded = user_id(name);
-    let agent = |id: &str, other_than: Option<Kind>| {
-        let kinds = AGENT_KINDS.into_iter().filter(|kind| Some(*kind) != other_than);
-        kinds.into_iter().any(|kind| call.desk.document(call.realm, kind, id).is_some())
-    };
+    let agents = |id: &str| AGENT_KINDS.map(|kind| DocumentKey::new(realm, kind, id));
     match wanted {
         // Users ignore case; of clients, the two spellings that a token could carry.
-        Named::User => agent(name, None) || agent(&folded, None),
-        Named::Agent(own) => agent(name, Some(own)) || call.desk.document(call.realm, Kind::User, &folded).is_some(),
+        Named::User if folded == name => agents(name).into(),
+        Named::User => [agents(name), agents(&folded)].concat(),
+        Named::Agent(own) => {
+            let others = agents(name).into_iter().filter(|key| key.kind != own);
+            others.chain([DocumentKey::new(realm, Kind::User, &folded)]).collect()
+        }
+    }
+}
+
+/// Whether another subject of the realm has this name already, as far as this node has seen: a kind word before the work.
+/// [`create`] decides.
+pub fn is_taken(call: &Call<'_>, name: &str, wanted: Named) -> bool {
+    rivals(call.realm, name, wanted).iter().any(|key| call.desk.views().entry(key).is_some())
+}
+
+/// Why a subject was not created.
+pub enum NotCreated {
+    /// Another kind of subject has the name.
+    Taken,
+    /// Anything else.
+    Other(WriteError),
+}
+
+/// Writes the document of a new subject, if nobody has its name: decided in one log entry, so that of two administrators at
+/// two nodes one gets it.
+///
+/// # Errors
+/// See [`NotCreated`].
+pub async fn create(call: &Call<'_>, write: Write, name: &str, wanted: Named) -> Result<Seq, NotCreated> {
+    let rivals = rivals(call.realm, name, wanted);
+    let free = |key: &DocumentKey| Write { key: key.clone(), when: Precondition::Absent, change: Change::Keep };
+    let writes: Vec<Write> = std::iter::once(write).chain(rivals.iter().map(free)).collect();
+    match call.desk.write(writes).await {
+        Ok(revisions) => {
+            revisions.first().copied().ok_or(NotCreated::Other(WriteError::Unavailable(Unavailable::Unknown)))
+        }
+        Err(WriteError::Refused(Refusal::Exists(key))) if rivals.contains(&key) => Err(NotCreated::Taken),
+        Err(error) => Err(NotCreated::Other(error)),
     }
 }
 

@@ -12,7 +12,7 @@
 //! verifier of the password (a PHC string, never the password: G5). Writing a new password or another status moves the
 //! document's fence: sessions and tokens of the user die with the write (SE-10).
 
-use super::identity::{Named, is_name, is_secret, is_taken, universal_id, user_id};
+use super::identity::{self, Named, NotCreated, is_name, is_secret, is_taken, universal_id, user_id};
 use crate::{
     bootstrap::ADMINISTRATOR_ID,
     crest::{
@@ -293,8 +293,9 @@ impl Resource for Users {
         if call.desk.views().entry(&key).is_some() {
             return Err(create.taken(call, "Resource already exists"));
         }
+        let in_use = || Error::new(409, format!("An agent with the name {name} exists"));
         if is_taken(call, name, Named::User) {
-            return Err(Error::new(409, format!("An agent with the name {name} exists")));
+            return Err(in_use());
         }
         let password = changes.password.ok_or_else(|| Error::bad_request(format!("{PASSWORD} is required")))?;
         check_password(password)?;
@@ -307,8 +308,10 @@ impl Resource for Users {
         body.insert(PASSWORD.into(), call.desk.passwords().hash(password).await?.into());
         changes.apply(&mut body);
         let write = put(key, Precondition::Absent, &Value::Object(body.clone()), Vec::new(), false);
-        let written = call.write(write).await;
-        let revision = written.map_err(|error| create.refused(call, error, "Resource already exists"))?;
+        let revision = identity::create(call, write, name, Named::User).await.map_err(|error| match error {
+            NotCreated::Taken => in_use(),
+            NotCreated::Other(error) => create.refused(call, error, "Resource already exists"),
+        })?;
         Ok(shown(call.realm, revision, &body, false))
     }
 

@@ -3,9 +3,11 @@
 use crate::harness::{Cluster, active, issue, issue_for, must_issue, now, revoke};
 use quorate_cluster::{ProposeError, Role};
 use quorate_raft::{
-    Command, Draft, Kind, Outcome, Precondition, ProposalId, RealmPath, Refusal, Span, Write,
+    Command, Draft, Kind, Outcome, Precondition, ProposalId, RealmPath, Refusal, Span, Stamp, Write,
     documents::{Change, DocumentKey, WriteDocuments},
+    limits::DRAFT_WINDOW_MS,
 };
+use std::sync::Arc;
 
 /// Goal: what any node answered, every node knows (G2), and it is told where everybody is.
 #[tokio::test]
@@ -44,7 +46,8 @@ async fn a_repeated_id_gets_its_first_answer() {
     let key = DocumentKey::new(&RealmPath::root(), Kind::User, "alice");
     let change = Change::Put { body: b"{}".as_slice().into(), references: Vec::new(), fence: false };
     let create = WriteDocuments(vec![Write { key: key.clone(), when: Precondition::Absent, change }]);
-    let draft = |id| Draft { id: ProposalId(id), command: Command::WriteDocuments(create.clone()) };
+    let deadline = now() + Span::from_secs(60);
+    let draft = |id| Draft { id: ProposalId(id), deadline, command: Command::WriteDocuments(create.clone()) };
 
     let first = cluster.node(1).propose_draft(draft(1)).await.expect("a quorum");
     assert!(matches!(first, Outcome::Written(_)), "{first:?}");
@@ -53,6 +56,50 @@ async fn a_repeated_id_gets_its_first_answer() {
     }
     let other = cluster.node(2).propose_draft(draft(2)).await;
     assert_eq!(other, Ok(Outcome::Refused(Refusal::Exists(key))));
+}
+
+/// Goal: a copy that comes after its deadline has no effect, and says so (G3; ADR 9).
+#[tokio::test]
+async fn a_copy_after_its_deadline_has_no_effect() {
+    let cluster = Cluster::of(3).await;
+    let draft = cluster.node(1).draft(issue(1));
+    let late = Draft { deadline: now(), ..draft.clone() };
+    let far = Draft { deadline: draft.deadline + Span(DRAFT_WINDOW_MS), ..draft.clone() };
+    for id in cluster.ids() {
+        for untimely in [&late, &far] {
+            let answer = cluster.node(id).propose_draft(untimely.clone()).await;
+            assert_eq!(answer, Ok(Outcome::Refused(Refusal::Untimely)));
+        }
+    }
+    cluster.assert_everywhere(1, false).await;
+    assert!(matches!(cluster.node(2).propose_draft(draft).await, Ok(Outcome::Issued { .. })));
+    cluster.assert_everywhere(1, true).await;
+}
+
+/// Goal: nodes whose clocks are ten minutes apart serve all the same, whoever leads: the log sets their reckoning right.
+#[tokio::test]
+async fn wrong_clocks_are_set_right_by_the_log() {
+    const OFF: Span = Span::from_secs(600);
+    let mut cluster = Cluster::with(3, crate::harness::plaintext, |settings| {
+        settings.clock = match settings.node_id {
+            1 => Arc::new(|| now() + OFF),
+            2 => Arc::new(|| Stamp(now().0 - OFF.0)),
+            _ => Arc::new(now),
+        };
+    })
+    .await;
+    for id in cluster.ids() {
+        must_issue(cluster.node(id), id).await;
+    }
+    let leader = cluster.leader().await;
+    cluster.stop(leader).await;
+    for id in cluster.ids() {
+        cluster.until(id, "ready", |health| health.ready).await;
+        must_issue(cluster.node(id), 10 + id).await;
+        assert_eq!(cluster.node(id).propose(revoke(id)).await, Ok(Outcome::Done));
+        cluster.assert_everywhere(id, false).await;
+        cluster.assert_everywhere(10 + id, true).await;
+    }
 }
 
 /// Goal: many clients at all nodes get their own answers, and share entries.

@@ -574,11 +574,11 @@ mod tests {
     #[test]
     fn what_openraft_adds_to_the_format_is_pinned() {
         let at = log_id::<TypeConfig>(3, 2, 300);
-        assert_eq!(codec::encode(&at).expect("encodes"), [1, 3, 2, 251, 44, 1]);
-        assert_eq!(codec::encode(&Vote::new_committed(3, 2)).expect("encodes"), [1, 3, 2, 1]);
-        assert_eq!(codec::encode(&Entry::new_blank(at)).expect("encodes"), [1, 3, 2, 251, 44, 1, 0]);
-        let draft = Draft { id: ProposalId(5), command: Command::Tick };
+        assert_eq!(codec::encode(&at).expect("encodes"), [2, 3, 2, 251, 44, 1]);
+        assert_eq!(codec::encode(&Vote::new_committed(3, 2)).expect("encodes"), [2, 3, 2, 1]);
+        assert_eq!(codec::encode(&Entry::new_blank(at)).expect("encodes"), [2, 3, 2, 251, 44, 1, 0]);
+        let draft = Draft { id: ProposalId(5), deadline: Stamp(10), command: Command::Tick };
         let normal = Entry::new_normal(at, Batch { at: Stamp(9), drafts: vec![draft] });
-        assert_eq!(codec::encode(&normal).expect("encodes"), [1, 3, 2, 251, 44, 1, 1, 9, 1, 5, 0]);
+        assert_eq!(codec::encode(&normal).expect("encodes"), [2, 3, 2, 251, 44, 1, 1, 9, 1, 5, 10, 0]);
     }
 }

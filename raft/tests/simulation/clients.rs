@@ -312,8 +312,10 @@ impl Clients {
     /// Proposes at any node, which passes it on to the leader; again and again with the same ids, for some seconds. None:
     /// nobody knows what came of it.
     pub async fn propose(&self, dice: &mut Dice, commands: Vec<Command>) -> Option<Vec<Outcome>> {
-        let drafts: Vec<Draft> =
-            commands.into_iter().map(|command| Draft { id: ProposalId(dice.id()), command }).collect();
+        let maker = self.front(dice, None)?;
+        let deadline = maker.deadline();
+        let drafts = commands.into_iter().map(|command| Draft { id: ProposalId(dice.id()), deadline, command });
+        let drafts: Vec<Draft> = drafts.collect();
         let labels: Vec<&str> = drafts.iter().map(|draft| draft.command.label()).collect();
         let deadline = Instant::now() + dice.millis(500..6000);
         let mut known = None;
@@ -324,10 +326,18 @@ impl Clients {
                     None => node.raft.current_leader().await,
                 };
                 match self.propose_once(&node, leader.unwrap_or(node.life.id), drafts.clone()).await {
+                    // This copy had no effect, and never will; nobody knows of others.
+                    Ok((index, outcomes)) if outcomes.contains(&Outcome::Refused(Refusal::Untimely)) => {
+                        self.oracle.count("proposals untimely");
+                        self.oracle.trace(|| format!("{labels:?} at {index}: not at this time"));
+                        if maker.has_applied(index, Duration::from_millis(500)).await {
+                            maker.correct();
+                        }
+                        return None;
+                    }
                     Ok((index, outcomes)) if self.network.lives(node.life) => {
                         for (draft, outcome) in drafts.iter().zip(&outcomes) {
-                            let touch = matches!(draft.command, Command::TouchSession(_));
-                            if !touch && !is_mortal(&draft.command) {
+                            if !may_differ(&draft.command) {
                                 self.oracle.acknowledged(index, draft.id, outcome);
                             }
                         }
@@ -388,14 +398,10 @@ fn is_active(state: &State, item: &Item) -> bool {
     }
 }
 
-/// Its answer changes when it has died of age between two attempts.
-fn is_mortal(command: &Command) -> bool {
-    match command {
-        Command::IssueAccess(issue) => issue.access.ttl < LONG,
-        Command::CreateSession(create) => create.data.max_life < LONG,
-        Command::RevokeAccess(_) | Command::DestroySession(_) => true,
-        _ => false,
-    }
+/// A copy may be told of what happened since: a session ends later with each use, and whoever revokes what is not there yet
+/// finds it next time.
+fn may_differ(command: &Command) -> bool {
+    matches!(command, Command::TouchSession(_) | Command::RevokeAccess(_) | Command::DestroySession(_))
 }
 
 /// The same command, for another shard.

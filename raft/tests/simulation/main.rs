@@ -121,6 +121,7 @@ fn nothing_that_was_said_becomes_untrue() {
             "partitions",
             "proposals acknowledged",
             "proposals given up",
+            "proposals untimely",
             "reads",
             "revocations",
             "snapshots received",

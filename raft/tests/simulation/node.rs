@@ -15,6 +15,7 @@ use quorate_raft::{
     Batch, Command, Committed, Draft, Frozen, Outcome, Owners, Stamp, State,
     state::PlainOwners,
     store::{Applied, Disks, Machine, Snapshot, Snapshots, TypeConfig, Vote, open_on},
+    time::Reckoning,
 };
 use std::{
     fmt::Debug,
@@ -95,6 +96,7 @@ pub struct Node {
     pub fatal: watch::Receiver<Option<quorate_raft::store::Fatal>>,
     snapshots: Snapshots,
     clock: Clock,
+    reckoning: Reckoning,
     oracle: Arc<Oracle>,
 }
 
@@ -115,7 +117,17 @@ impl Node {
         oracle.restored(life.id, applied.borrow().index(), applied.borrow().at);
         let links = Links { network: network.clone(), from: life };
         let raft = Raft::new(life.id, config, links, opened.log, opened.machine).await.map_err(io::Error::other)?;
-        Ok(Arc::new(Self { life, raft, owners, applied, fatal, snapshots, clock, oracle: oracle.clone() }))
+        Ok(Arc::new(Self {
+            life,
+            raft,
+            owners,
+            applied,
+            fatal,
+            snapshots,
+            clock,
+            reckoning: Reckoning::default(),
+            oracle: oracle.clone(),
+        }))
     }
 
     /// The answer, if the node is in a state to give one. A panic inside is a violation in itself.
@@ -132,6 +144,16 @@ impl Node {
             self.oracle.violated(format!("node {} panicked", self.life.id));
         }
         result.ok()
+    }
+
+    /// The deadline of drafts that are made here and now.
+    pub fn deadline(&self) -> Stamp {
+        self.reckoning.deadline(self.clock.now(), self.applied.borrow().at)
+    }
+
+    /// The log said that a deadline of this node's was untimely.
+    pub fn correct(&self) {
+        self.reckoning.correct(self.clock.now(), self.applied.borrow().at);
     }
 
     /// Stamps drafts and writes them, if this node leads.

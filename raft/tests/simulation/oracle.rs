@@ -7,11 +7,12 @@
 //! | what was acknowledged is in the log, with that outcome (G1, G4)             | `acknowledged`   |
 //! | what was acknowledged as issued is active on every later read (G1, G2)      | `seen`           |
 //! | what was acknowledged as revoked is active on no later read (G3)            | `seen`           |
-//! | nothing that a read has shown is untrue on a later read: no flicker (G2)    | `seen`           |
+//! | what a read has shown gone, of age or not, no later read shows (G2, G3)     | `seen`           |
+//! | what a read has shown active is so on a later read, unless revoked or aged (G2) | `seen`       |
 //! | a code is sold once, and a second sale leaves nothing (G4)                  | `sold`, `replayed` |
 //! | no administrator's write is lost, or done twice (G4)                        | `counted`        |
 
-use quorate_raft::{Outcome, ProposalId, Seq, Stamp};
+use quorate_raft::{Outcome, ProposalId, Refusal, Seq, Stamp};
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt::Write as _,
@@ -157,7 +158,10 @@ impl Oracle {
                 Some(_) => {}
                 None => {
                     inner.log.insert(seq, now);
-                    inner.first.entry(id).or_insert_with(|| outcome.clone());
+                    // What is untimely is no answer: an earlier copy had one, or a later one will.
+                    if *outcome != Outcome::Refused(Refusal::Untimely) {
+                        inner.first.entry(id).or_insert_with(|| outcome.clone());
+                    }
                 }
             }
         }
@@ -220,7 +224,7 @@ impl Oracle {
             if active {
                 if before(thing.ended) {
                     wrong = Some("active, though it had been acknowledged as revoked");
-                } else if before(thing.missed) && !thing.mortal {
+                } else if before(thing.missed) {
                     wrong = Some("active again, after an earlier read had shown it gone");
                 }
                 thing.seen.get_or_insert(now);

@@ -10,7 +10,6 @@ use crate::{
 use openraft::{Config, SnapshotPolicy};
 use quorate_raft::{
     Command,
-    limits::RETRY_MARGIN_MS,
     store::{
         Disks, Peer, Runtime,
         memory::{Faults, MemoryDisk},
@@ -33,10 +32,9 @@ use tokio::{
 const IDS: [u64; 3] = [1, 2, 3];
 const CLIENTS: usize = 5;
 
-/// Furthest that a clock is off, in milliseconds. What was revoked is remembered for a while of log time, so that no late
-/// copy brings it back (G3); log time leaps when a leader with a faster clock takes over. Hence the rule for real nodes: any
-/// two clocks differ by less than that while, minus the longest that a copy can be on its way (here about 13 s).
-const SKEW: u64 = (RETRY_MARGIN_MS - 20_000) / 2;
+/// Furthest that a clock is off, in milliseconds. Two that are wrong in opposite directions differ by twice as much, and by
+/// more than a draft's window: log time leaps that far when the one follows the other, or stands still for as long.
+const SKEW: u64 = 120_000;
 
 /// What a run came to.
 pub struct Report {

@@ -2,19 +2,26 @@
 //! looking at everything.
 
 use quorate_raft::{
-    Batch, Command, Document, DocumentKey, Documents, GrantId, Kind, Outcome, ProposalId, RealmPath, Refusal, Seq,
-    Span, Stamp, State, TokenHash, Write,
+    Batch, Command, Document, DocumentKey, Documents, Draft, GrantId, Kind, Outcome, ProposalId, RealmPath, Refusal,
+    Seq, Span, Stamp, State, TokenHash, Write,
     documents::{Change, Precondition, WriteDocuments},
     grant_sets::{AccessToken, Authorization, Code, NewAccess, Purchase, RedeemCode, StoredCode},
-    limits::{CODE_MARGIN_MS, RETRY_MARGIN_MS},
+    limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS},
 };
 use std::{collections::BTreeMap, sync::Arc};
+
+const WINDOW: Span = Span(DRAFT_WINDOW_MS);
+
+/// No effect from its deadline on, nor if that is more than a window away.
+fn untimely(draft: &Draft, now: Stamp) -> bool {
+    draft.command != Command::Tick && (now >= draft.deadline || draft.deadline.0 - now.0 > WINDOW.0)
+}
 
 /// Codes and access tokens.
 #[derive(Default)]
 pub struct PlainGrants {
     pub now: Stamp,
-    /// With until when it is remembered, if it was revoked.
+    /// With until when it is remembered, if it was revoked while it lived.
     tokens: BTreeMap<TokenHash, (AccessToken, Option<Stamp>)>,
     codes: BTreeMap<TokenHash, StoredCode>,
     revoked: BTreeMap<GrantId, Stamp>,
@@ -24,30 +31,39 @@ impl PlainGrants {
     pub fn apply(&mut self, batch: &Batch) -> Vec<Outcome> {
         self.now = self.now.max(batch.at);
         let now = self.now;
-        self.tokens.retain(|_, (token, forget)| now < forget.unwrap_or(token.expires));
+        self.tokens.retain(|_, (token, forget)| now < forget.unwrap_or(token.expires.max(token.issued + WINDOW)));
         self.codes.retain(|_, code| now < code.forget);
         self.revoked.retain(|_, until| now < *until);
-        batch.drafts.iter().map(|draft| self.decide(&draft.command)).collect()
+        let decide = |draft: &Draft| match untimely(draft, now) {
+            true => Outcome::Refused(Refusal::Untimely),
+            false => self.decide(&draft.command),
+        };
+        batch.drafts.iter().map(decide).collect()
     }
 
     fn decide(&mut self, command: &Command) -> Outcome {
-        let forget = self.now + Span(RETRY_MARGIN_MS);
-        self.forget_the_stillborn();
+        let forget = self.now + WINDOW;
         match command {
             Command::IssueAccess(issue) => match self.tokens.get(&issue.access.hash) {
                 Some((token, _)) => Outcome::Issued { issued: token.issued, expires: token.expires },
+                None if self.revoked.contains_key(&issue.grant) => Outcome::Refused(Refusal::Replayed),
                 None => self.store(issue.grant, &issue.access),
             },
             Command::IssueCode(issue) => {
-                let expires = self.now + issue.ttl;
+                let known = self.codes.contains_key(&issue.hash);
+                if !known && self.revoked.contains_key(&issue.authorization.grant) {
+                    return Outcome::Refused(Refusal::Replayed);
+                }
+                let ttl = Span(issue.ttl.0.min(600_000));
+                let expires = self.now + ttl;
                 let fresh = StoredCode {
                     authorization: issue.authorization.clone(),
                     expires,
-                    forget: expires + Span(CODE_MARGIN_MS),
+                    forget: (expires + Span(CODE_MARGIN_MS)).max(self.now + WINDOW),
                     state: Code::Live,
                 };
                 let stored = self.codes.entry(issue.hash).or_insert(fresh);
-                Outcome::Issued { issued: Stamp(stored.expires.0.saturating_sub(issue.ttl.0)), expires: stored.expires }
+                Outcome::Issued { issued: Stamp(stored.expires.0.saturating_sub(ttl.0)), expires: stored.expires }
             }
             Command::RedeemCode(redeem) => self.redeem(redeem),
             Command::RevokeAccess(revoke) => match self.tokens.get_mut(&revoke.hash) {
@@ -56,7 +72,9 @@ impl PlainGrants {
                     if token.template.client != revoke.client || token.template.realm != revoke.realm {
                         return Outcome::Refused(Refusal::OtherClient);
                     }
-                    revoked.get_or_insert(forget);
+                    if self.now < token.expires {
+                        revoked.get_or_insert(forget);
+                    }
                     Outcome::Done
                 }
             },
@@ -115,7 +133,7 @@ impl PlainGrants {
         }
         let (issued, expires) = (self.now, self.now + ttl);
         let grant = authorization.grant;
-        let forget = code.forget.max(expires);
+        let forget = code.forget.max(expires).max(self.now + WINDOW);
         let state = Code::Spent { bought: hash, issued, expires };
         self.codes.insert(redeem.code, StoredCode { state, forget, ..code });
         if let Purchase::Opaque(access) = &redeem.purchase {
@@ -132,20 +150,13 @@ impl PlainGrants {
     }
 
     fn revoke_family(&mut self, grant: GrantId, until: Stamp) {
-        let forget = self.now + Span(RETRY_MARGIN_MS);
-        self.tokens.values_mut().filter(|(token, _)| token.grant == grant).for_each(|(_, revoked)| {
+        let (now, forget) = (self.now, self.now + WINDOW);
+        let family = self.tokens.values_mut().filter(|(token, _)| token.grant == grant && now < token.expires);
+        family.for_each(|(_, revoked)| {
             revoked.get_or_insert(forget);
         });
-        if until > self.now {
-            let known = self.revoked.entry(grant).or_default();
-            *known = until.max(*known);
-        }
-    }
-
-    /// A life of no time ends before the next command of the same entry.
-    fn forget_the_stillborn(&mut self) {
-        let now = self.now;
-        self.tokens.retain(|_, (token, revoked)| revoked.is_some() || now < token.expires);
+        let known = self.revoked.entry(grant).or_default();
+        *known = until.max(now + Span(600_000)).max(*known);
     }
 
     pub fn assert_same(&self, state: &State) {
@@ -163,11 +174,11 @@ impl PlainGrants {
             let tokens = self
                 .tokens
                 .iter()
-                .filter(|(_, (token, revoked))| revoked.is_some() == ended && (ended || self.now < token.expires));
+                .filter(|(_, (token, revoked))| (revoked.is_some() || token.expires <= self.now) == ended);
             tokens.map(|(hash, (token, _))| (*hash, token.clone())).collect::<BTreeMap<_, _>>()
         };
         assert_eq!(found(false), expected(false), "live tokens");
-        assert_eq!(found(true), expected(true), "revoked tokens");
+        assert_eq!(found(true), expected(true), "dead tokens");
         let codes = state.grants.iter().flat_map(|shard| shard.codes().iter());
         let codes: BTreeMap<TokenHash, StoredCode> = codes.map(|(hash, code)| (*hash, (**code).clone())).collect();
         assert_eq!(codes, self.codes, "codes");
@@ -181,7 +192,7 @@ impl PlainGrants {
     }
 }
 
-/// Documents.
+/// Documents. Forgets no answer.
 #[derive(Clone, Default)]
 pub struct PlainDocuments {
     documents: BTreeMap<DocumentKey, Document>,
@@ -189,10 +200,13 @@ pub struct PlainDocuments {
 }
 
 impl PlainDocuments {
-    pub fn apply(&mut self, index: u64, batch: &Batch) -> Vec<Outcome> {
+    pub fn apply(&mut self, index: u64, now: Stamp, batch: &Batch) -> Vec<Outcome> {
         let drafts = (0u16..).zip(&batch.drafts);
         drafts
             .map(|(position, draft)| {
+                if untimely(draft, now) {
+                    return Outcome::Refused(Refusal::Untimely);
+                }
                 if let Some(first) = self.answers.get(&draft.id) {
                     return first.clone();
                 }
@@ -253,6 +267,17 @@ fn put_or_delete(all: &mut BTreeMap<DocumentKey, Document>, seq: Seq, write: &Wr
             if key.realm != RealmPath::root() && !all.contains_key(&realm_key(&key.realm)) {
                 return Err(Refusal::Dangling(realm_key(&key.realm)));
             }
+            let twin = |(other, _): &(&DocumentKey, &Document)| {
+                other.kind == Kind::Realm
+                    && other.realm == key.realm
+                    && other.id.to_lowercase() == key.id.to_lowercase()
+            };
+            if key.kind == Kind::Realm
+                && stored.is_none()
+                && let Some((twin, _)) = all.iter().find(twin)
+            {
+                return Err(Refusal::Exists(twin.clone()));
+            }
             for target in references {
                 if target != key && !all.contains_key(target) {
                     return Err(Refusal::Dangling(target.clone()));
@@ -262,9 +287,13 @@ fn put_or_delete(all: &mut BTreeMap<DocumentKey, Document>, seq: Seq, write: &Wr
             let document = Document { body: body.clone(), revision: seq, fence, references: references.clone() };
             all.insert(key.clone(), document);
         }
+        Change::Keep => {}
         Change::Delete => {
             if stored.is_none() {
                 return Err(Refusal::Missing(key.clone()));
+            }
+            if key.kind == Kind::Realm {
+                return Err(Refusal::Protected(key.clone()));
             }
             if let Some((by, _)) = all.iter().find(|(by, other)| *by != key && other.references.contains(key)) {
                 return Err(Refusal::Referenced { key: key.clone(), by: by.clone() });

@@ -66,8 +66,13 @@ pub fn new_access(name: &str, realm: &RealmPath, client: &str, owner: &str, ttl:
 }
 
 pub fn issue(name: &str, realm: &RealmPath, client: &str, ttl: Span) -> Command {
+    issue_of(name, name, realm, client, ttl)
+}
+
+/// The same, as one of several tokens of a grant.
+pub fn issue_of(grant: &str, name: &str, realm: &RealmPath, client: &str, ttl: Span) -> Command {
     let access = new_access(name, realm, client, client, ttl);
-    Command::IssueAccess(IssueAccess { hint: HINT, grant: family(name), access })
+    Command::IssueAccess(IssueAccess { hint: HINT, grant: family(grant), access })
 }
 
 /// What a user authorized; `redirect` is `None` when the request named no URI.

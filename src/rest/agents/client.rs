@@ -7,6 +7,7 @@ use super::{
         redirect_uri, response_type, scope, web_url,
     },
 };
+use crate::oauth2::client::RESPONSE_TYPES;
 use crate::rest::schema::{Attribute as A, EMPTY, Schema, Section};
 use quorate_raft::Kind;
 
@@ -65,22 +66,7 @@ const ADVANCED: &[A] = &[
     A::list("name", "Display name"),
     A::list("descriptions", "Display description"),
     A::list_of("requestUris", "Request uris", web_url, &[]),
-    A::list_of(
-        "responseTypes",
-        "Response Types",
-        response_type,
-        &[
-            "code",
-            "token",
-            "id_token",
-            "code token",
-            "token id_token",
-            "code id_token",
-            "code token id_token",
-            "device_code",
-            "device_code id_token",
-        ],
-    ),
+    A::list_of("responseTypes", "Response Types", response_type, RESPONSE_TYPES),
     A::list_of("grantTypes", "Grant Types", grant_type, &["authorization_code"]),
     A::list("contacts", "Contacts"),
     A::choice(

@@ -372,3 +372,16 @@ async fn templates_and_schemas_help_to_create() {
     assert_eq!(act("getType").await.json["_id"], "OAuth2Client");
     assert_eq!(act("nosuch").await.error(), (501, "Action not supported: nosuch"));
 }
+
+/// Goal: a name is given once, though neither administrator could see the other's write when they looked.
+#[actix_web::test]
+async fn of_a_user_and_a_client_with_one_name_one_is_made() {
+    let rig = rig().await;
+    for (n, name) in ["bob", "Ann"].into_iter().enumerate() {
+        let user = json!({"username": name, "userpassword": "correct horse"});
+        let users = "/realms/root/realms/alpha/users?_action=create";
+        let (user, client) = futures_util::join!(rig.send("POST", users, user), put(&rig, name, consumer()));
+        let told = [user.status, client.status];
+        assert!(told == [201, 409] || told == [409, 201], "{n}: {told:?} {} {}", user.text, client.text);
+    }
+}
