@@ -2,9 +2,10 @@
 //!
 //! A linearizable read is [`Desk::barrier`](crate::desk::Desk::barrier), then a view (G2).
 
-use papaya::HashMap;
+use papaya::{HashMap, HashSet};
 use quorate_raft::{
-    AccessToken, Document, DocumentKey, GrantId, Kind, RealmPath, Session, Stamp, TokenHash, grant_sets::StoredCode,
+    AccessToken, ByHash, Document, DocumentKey, GrantId, Kind, RealmPath, Session, Stamp, TokenHash,
+    grant_sets::StoredCode,
 };
 use serde_json::Value;
 use std::{
@@ -40,7 +41,7 @@ impl Hasher for Prefix {
 }
 
 /// A view by hash of a secret.
-pub type ByHash<V> = HashMap<TokenHash, V, BuildHasherDefault<Prefix>>;
+pub type HashView<V> = HashMap<TokenHash, V, BuildHasherDefault<Prefix>>;
 
 /// A document as readers want it: parsed once, and once into the type that its readers share.
 #[derive(Debug)]
@@ -75,16 +76,16 @@ impl Entry {
 /// Everything that is published.
 #[derive(Default)]
 pub struct Views {
-    /// Live opaque access tokens.
-    pub access: ByHash<Arc<AccessToken>>,
+    /// Live opaque access tokens, by the hashes of their handles.
+    pub access: HashSet<ByHash, BuildHasherDefault<Prefix>>,
     /// Authorization codes, live or remembered.
-    pub codes: ByHash<Arc<StoredCode>>,
+    pub codes: HashView<Arc<StoredCode>>,
     /// Revoked families.
     pub revoked: HashMap<GrantId, Stamp>,
     /// Revoked client-based tokens.
-    pub blacklist: ByHash<Stamp>,
+    pub blacklist: HashView<Stamp>,
     /// Live sessions.
-    pub sessions: ByHash<Arc<Session>>,
+    pub sessions: HashView<Arc<Session>>,
     /// Documents.
     pub documents: HashMap<DocumentKey, Arc<Entry>>,
     /// Compiled policy sets, by realm and name.
@@ -120,7 +121,7 @@ impl Views {
     /// The access token under `hash`, unless log time has passed its end.
     pub fn access(&self, hash: &TokenHash) -> Option<Arc<AccessToken>> {
         let now = self.log_time();
-        self.access.pin().get(hash).filter(|token| token.expires > now).cloned()
+        self.access.pin().get(hash).map(|ByHash(token)| token.clone()).filter(|token| token.expires > now)
     }
 
     /// The code under `hash`, in whatever state.

@@ -152,11 +152,13 @@ fn gather(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_raft::{Command, ProposalId};
+    use quorate_raft::{Command, ProposalId, Stamp};
 
     fn submission(count: usize, bytes: usize) -> (Submission, oneshot::Receiver<Written>) {
         let (answer, written) = oneshot::channel();
-        let drafts = (0..count).map(|n| Draft { id: ProposalId(n as u128), command: Command::Tick }).collect();
+        let drafts = (0..count)
+            .map(|n| Draft { id: ProposalId(n as u128), deadline: Stamp(1), command: Command::Tick })
+            .collect();
         (Submission { drafts, bytes, answer }, written)
     }
 

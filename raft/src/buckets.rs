@@ -3,12 +3,12 @@
 //! copies one bucket, about a hundred entries when there are a million.
 
 use crate::{ids::ProposalId, token::TokenHash};
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
 const BUCKETS: usize = 1 << 13;
 
 /// A key whose first bits are as good as random.
-pub trait Key: Copy + Ord {
+pub trait Key: Ord {
     /// They; in the order of the keys.
     fn head(&self) -> u16;
 }
@@ -51,7 +51,7 @@ fn bucket(key: &impl Key) -> usize {
     usize::from(key.head() >> 3)
 }
 
-impl<V: Clone, K: Key> Buckets<V, K> {
+impl<V: Clone, K: Key + Clone> Buckets<V, K> {
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.len
@@ -63,8 +63,19 @@ impl<V: Clone, K: Key> Buckets<V, K> {
     }
 
     /// The value under `key`.
-    pub fn get(&self, key: &K) -> Option<&V> {
+    pub fn get<Q: Key>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
         self.buckets[bucket(key)].get(key)
+    }
+
+    /// The key that equals `key`, where keys are more than what they are compared by.
+    pub fn get_key<Q: Key>(&self, key: &Q) -> Option<&K>
+    where
+        K: Borrow<Q>,
+    {
+        self.buckets[bucket(key)].get_key_value(key).map(|(key, _)| key)
     }
 
     /// Puts `value` under `key`; the former value comes back.
@@ -75,24 +86,47 @@ impl<V: Clone, K: Key> Buckets<V, K> {
     }
 
     /// Takes the value under `key` out. Copies nothing when there is none.
-    pub fn remove(&mut self, key: &K) -> Option<V> {
+    pub fn remove<Q: Key>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.remove_entry(key).map(|(_, value)| value)
+    }
+
+    /// The same, with the key that it was under.
+    pub fn remove_entry<Q: Key>(&mut self, key: &Q) -> Option<(K, V)>
+    where
+        K: Borrow<Q>,
+    {
         let bucket = &mut self.buckets[bucket(key)];
         if !bucket.contains_key(key) {
             return None;
         }
-        let former = Arc::make_mut(bucket).remove(key);
+        let former = Arc::make_mut(bucket).remove_entry(key);
         self.len -= usize::from(former.is_some());
         former
-    }
-
-    /// What lies between two keys that share their bucket, as two that share their first eight bytes do.
-    pub fn range(&self, keys: RangeInclusive<K>) -> impl Iterator<Item = (&K, &V)> {
-        self.buckets[bucket(keys.start())].range(keys)
     }
 
     /// Everything, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.buckets.iter().flat_map(|bucket| bucket.iter())
+    }
+}
+
+/// Of equal keys the last one counts. Quickest when they come in order.
+impl<V: Clone, K: Key + Clone> FromIterator<(K, V)> for Buckets<V, K> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut sorted: Vec<_> = entries.into_iter().collect();
+        sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let (mut buckets, mut sorted) = (Self::default(), sorted.into_iter().peekable());
+        while let Some((first, value)) = sorted.next() {
+            let number = bucket(&first);
+            let rest = std::iter::from_fn(|| sorted.next_if(|(key, _)| bucket(key) == number));
+            let one: BTreeMap<K, V> = std::iter::once((first, value)).chain(rest).collect();
+            buckets.len += one.len();
+            buckets.buckets[number] = Arc::new(one);
+        }
+        buckets
     }
 }
 
@@ -122,5 +156,7 @@ mod tests {
         assert!(frozen.iter().zip(frozen.iter().skip(1)).all(|((a, _), (b, _))| a < b));
         assert_eq!(frozen.get(&key(7)), Some(&7));
         assert_eq!(live.get(&key(7)), None);
+        let at_once: Buckets<u32> = live.iter().map(|(key, n)| (*key, *n)).collect();
+        assert_eq!((&at_once, at_once.len()), (&live, 2500));
     }
 }

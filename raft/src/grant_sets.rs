@@ -18,6 +18,7 @@ use crate::{
     command::{Outcome, Refusal},
     ids::{ClientId, GrantId, OwnerId, RealmPath, Seq},
     limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS, MAX_CODE_SECS, MAX_LIVE_PER_SHARD},
+    live_tokens::{LiveTokens, TokenId},
     owners::{Committed, Owned},
     time::{Span, Stamp},
     token::{Challenge, TokenHash},
@@ -25,7 +26,6 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    ops::RangeInclusive,
     sync::Arc,
 };
 
@@ -57,10 +57,10 @@ pub struct Template {
 /// A live opaque access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {
+    /// Its family, and the hash of its handle.
+    pub id: TokenId,
     /// What it shares with others.
     pub template: Arc<Template>,
-    /// Its family.
-    pub grant: GrantId,
     /// When it was issued, log time.
     pub issued: Stamp,
     /// From when it is dead, log time.
@@ -278,57 +278,27 @@ pub enum GrantCommand {
     RevokeGrant(RevokeGrant),
 }
 
-/// What expires, in the order of time.
+/// What expires beside live tokens, in the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Mortal {
-    Access(TokenHash),
     Ended(TokenHash),
     Code(TokenHash),
     Grant(GrantId),
-}
-
-/// A live token by the grant that it belongs to: the first eight bytes of each, which are random, so that a million tokens
-/// do not keep a million grants twice. What is found by them is looked at before anything is done to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Member {
-    grant: [u8; 8],
-    token: [u8; 8],
-}
-
-impl Member {
-    fn of(grant: &GrantId, token: &TokenHash) -> Self {
-        Self { grant: head(&grant.0), token: head(&token.0) }
-    }
-
-    /// Every token that starts with these bytes.
-    fn hashes(self) -> RangeInclusive<TokenHash> {
-        let fill = |rest: u8| {
-            let mut bytes = [rest; 32];
-            bytes[..8].copy_from_slice(&self.token);
-            TokenHash(bytes)
-        };
-        fill(0)..=fill(u8::MAX)
-    }
-}
-
-fn head<const N: usize>(bytes: &[u8; N]) -> [u8; 8] {
-    std::array::from_fn(|n| bytes[n])
 }
 
 /// One shard of grant sets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GrantSets {
     now: Stamp,
-    access: Buckets<Arc<AccessToken>>,
+    access: LiveTokens,
     /// Tokens that were revoked, or have expired early, as long as a copy of what made or ended them can have an effect:
     /// until then (ADR 9).
     ended: Buckets<(Arc<AccessToken>, Stamp)>,
     codes: Buckets<Arc<StoredCode>>,
     /// Revoked families, for client-based tokens that nobody can delete.
     revoked: BTreeMap<GrantId, Stamp>,
-    // INVARIANT: the three below are derived from the ones above; `restore` rebuilds them.
+    // INVARIANT: the two below are derived from the ones above; `restore` rebuilds them.
     deaths: BTreeSet<(Stamp, Mortal)>,
-    families: BTreeSet<Member>,
     /// How many tokens use each.
     templates: BTreeMap<Arc<Template>, usize>,
 }
@@ -351,17 +321,18 @@ impl Owned for GrantSets {
 
     fn advance(&mut self, at: Stamp, changed: &mut Vec<GrantChange>) {
         self.now = self.now.max(at);
+        while let Some(token) = self.access.first_to_die().filter(|token| token.expires <= self.now) {
+            let hash = token.id.hash;
+            if let Some(token) = self.remove_access(&hash, changed) {
+                let forget = token.issued + Span(DRAFT_WINDOW_MS);
+                self.remember(token, forget);
+            }
+        }
         while let Some(&(when, mortal)) = self.deaths.first()
             && when <= self.now
         {
             self.deaths.pop_first();
             match mortal {
-                Mortal::Access(hash) => {
-                    if let Some(token) = self.remove_access(&hash, changed) {
-                        let forget = token.issued + Span(DRAFT_WINDOW_MS);
-                        self.remember(hash, token, forget);
-                    }
-                }
                 Mortal::Ended(hash) => {
                     if let Some((token, _)) = self.ended.remove(&hash) {
                         self.release(&token.template);
@@ -384,13 +355,13 @@ impl Owned for GrantSets {
     }
 
     fn next_death(&self) -> Option<Stamp> {
-        self.deaths.first().map(|&(when, _)| when)
+        self.deaths.first().map(|&(when, _)| when).into_iter().chain(self.access.next_death()).min()
     }
 
     fn frozen(&self) -> Self {
         Self {
             now: self.now,
-            access: self.access.clone(),
+            access: self.access.frozen(),
             ended: self.ended.clone(),
             codes: self.codes.clone(),
             revoked: self.revoked.clone(),
@@ -491,11 +462,7 @@ impl GrantSets {
     }
 
     fn revoke_grant(&mut self, grant: GrantId, until: Stamp, changed: &mut Vec<GrantChange>) -> Outcome {
-        let least = Member { grant: head(&grant.0), token: [0; 8] };
-        let members = self.families.range(least..).take_while(|member| member.grant == least.grant);
-        let tokens = members.flat_map(|member| self.access.range(member.hashes()));
-        let tokens = tokens.filter(|(_, token)| token.grant == grant).map(|(hash, _)| *hash);
-        for hash in tokens.collect::<BTreeSet<_>>() {
+        for hash in self.access.of_grant(grant) {
             self.end_access(&hash, changed);
         }
         // Marked at least until its codes are dead, and no draft of it is left that was made before this one.
@@ -525,17 +492,15 @@ impl GrantSets {
 
     fn store_access(&mut self, grant: GrantId, access: NewAccess, changed: &mut Vec<GrantChange>) -> Outcome {
         let token = Arc::new(AccessToken {
+            id: TokenId { grant, hash: access.hash },
             template: self.intern(access.template),
-            grant,
             issued: self.now,
             expires: self.now + access.ttl,
             auth_time: access.auth_time,
             audit_counter: access.audit_counter,
         });
         let outcome = Outcome::Issued { issued: token.issued, expires: token.expires };
-        self.deaths.insert((token.expires, Mortal::Access(access.hash)));
-        self.families.insert(Member::of(&grant, &access.hash));
-        self.access.insert(access.hash, token.clone());
+        self.access.insert(token.clone());
         changed.push(GrantChange::Access(access.hash, Some(token)));
         outcome
     }
@@ -549,23 +514,22 @@ impl GrantSets {
     /// held is a function of the live (G8).
     fn end_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) {
         if let Some(token) = self.remove_access(hash, changed) {
-            self.deaths.remove(&(token.expires, Mortal::Access(*hash)));
-            self.remember(*hash, token, self.now + Span(DRAFT_WINDOW_MS));
+            self.remember(token, self.now + Span(DRAFT_WINDOW_MS));
         }
     }
 
     /// Keeps a token that is dead until `forget`, if that is yet to come.
-    fn remember(&mut self, hash: TokenHash, token: Arc<AccessToken>, forget: Stamp) {
+    fn remember(&mut self, token: Arc<AccessToken>, forget: Stamp) {
         if forget <= self.now {
             return self.release(&token.template);
         }
+        let hash = token.id.hash;
         self.deaths.insert((forget, Mortal::Ended(hash)));
         self.ended.insert(hash, (token, forget));
     }
 
     fn remove_access(&mut self, hash: &TokenHash, changed: &mut Vec<GrantChange>) -> Option<Arc<AccessToken>> {
         let token = self.access.remove(hash)?;
-        self.families.remove(&Member::of(&token.grant, hash));
         changed.push(GrantChange::Access(*hash, None));
         Some(token)
     }
@@ -595,7 +559,7 @@ impl GrantSets {
     }
 
     /// Live access tokens, in the order of their hashes.
-    pub fn access(&self) -> &Buckets<Arc<AccessToken>> {
+    pub fn access(&self) -> &LiveTokens {
         &self.access
     }
 
@@ -617,35 +581,36 @@ impl GrantSets {
     /// Rebuilds from what a snapshot holds.
     pub(crate) fn restore(
         now: Stamp,
-        access: impl IntoIterator<Item = (TokenHash, AccessToken)>,
-        ended: impl IntoIterator<Item = (TokenHash, AccessToken, Stamp)>,
+        access: impl IntoIterator<Item = AccessToken>,
+        ended: impl IntoIterator<Item = (AccessToken, Stamp)>,
         codes: impl IntoIterator<Item = (TokenHash, StoredCode)>,
         revoked: impl IntoIterator<Item = (GrantId, Stamp)>,
     ) -> Self {
         let mut restored = Self { now, ..Self::default() };
-        let (mut deaths, mut families) = (Vec::new(), Vec::new());
+        let mut deaths = Vec::new();
         for (hash, code) in codes {
             deaths.push((code.forget, Mortal::Code(hash)));
             restored.codes.insert(hash, Arc::new(code));
         }
-        for (hash, token) in access {
-            deaths.push((token.expires, Mortal::Access(hash)));
-            let template = restored.intern(token.template.clone());
-            families.push(Member::of(&token.grant, &hash));
-            restored.access.insert(hash, Arc::new(AccessToken { template, ..token }));
-        }
-        for (hash, token, forget) in ended {
-            deaths.push((forget, Mortal::Ended(hash)));
-            let template = restored.intern(token.template.clone());
-            restored.ended.insert(hash, (Arc::new(AccessToken { template, ..token }), forget));
+        let access: Vec<_> = access.into_iter().map(|token| restored.adopt(token)).collect();
+        restored.access = access.into_iter().collect();
+        for (token, forget) in ended {
+            deaths.push((forget, Mortal::Ended(token.id.hash)));
+            let token = restored.adopt(token);
+            restored.ended.insert(token.id.hash, (token, forget));
         }
         for (grant, until) in revoked {
             deaths.push((until, Mortal::Grant(grant)));
             restored.revoked.insert(grant, until);
         }
         restored.deaths = deaths.into_iter().collect();
-        restored.families = families.into_iter().collect();
         restored
+    }
+
+    /// A token from a snapshot, with the template that this shard has.
+    fn adopt(&mut self, token: AccessToken) -> Arc<AccessToken> {
+        let template = self.intern(token.template);
+        Arc::new(AccessToken { template, ..token })
     }
 }
 

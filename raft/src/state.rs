@@ -8,6 +8,7 @@ use crate::{
     grant_sets::{AccessToken, GrantSets, StoredCode, Template},
     ids::{GrantId, ProposalId},
     limits::SHARDS,
+    live_tokens::TokenId,
     owners::{Clock, Committed, Owned, Owners, Split, run, split},
     sessions::{Session, Sessions},
     time::Stamp,
@@ -176,7 +177,7 @@ impl Frozen {
             let stored = |(hash, token): (&TokenHash, &Arc<AccessToken>)| {
                 let stored = StoredAccess {
                     template: *numbers.get(&*token.template)?,
-                    grant: token.grant,
+                    grant: token.id.grant,
                     issued: token.issued,
                     expires: token.expires,
                     auth_time: token.auth_time,
@@ -229,17 +230,17 @@ struct ShardParts {
     now: Stamp,
     revoked: Vec<(GrantId, Stamp)>,
     templates: BTreeMap<u32, Arc<Template>>,
-    access: Vec<(TokenHash, AccessToken)>,
-    ended: Vec<(TokenHash, AccessToken, Stamp)>,
+    access: Vec<AccessToken>,
+    ended: Vec<(AccessToken, Stamp)>,
     codes: Vec<(TokenHash, StoredCode)>,
 }
 
 impl ShardParts {
     /// The token with its template back in place.
-    fn token(&self, (hash, stored): (TokenHash, StoredAccess)) -> Result<(TokenHash, AccessToken), CodecError> {
+    fn token(&self, (hash, stored): (TokenHash, StoredAccess)) -> Result<AccessToken, CodecError> {
         let StoredAccess { template, grant, issued, expires, auth_time, audit_counter } = stored;
         let template = self.templates.get(&template).ok_or_else(|| broken("a token without template"))?.clone();
-        Ok((hash, AccessToken { template, grant, issued, expires, auth_time, audit_counter }))
+        Ok(AccessToken { id: TokenId { grant, hash }, template, issued, expires, auth_time, audit_counter })
     }
 }
 
@@ -280,8 +281,8 @@ impl StateBuilder {
             Content::Ended(n, tokens) => {
                 let shard = self.shards.entry(n).or_default();
                 for (hash, stored, forget) in tokens {
-                    let (hash, token) = shard.token((hash, stored))?;
-                    shard.ended.push((hash, token, forget));
+                    let token = shard.token((hash, stored))?;
+                    shard.ended.push((token, forget));
                 }
             }
             Content::Codes(n, codes) => self.shards.entry(n).or_default().codes.extend(codes),

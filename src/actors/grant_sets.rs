@@ -2,7 +2,7 @@
 
 use super::owner::{Published, replaced};
 use crate::views::Views;
-use quorate_raft::{GrantSets, grant_sets::GrantChange};
+use quorate_raft::{ByHash, GrantSets, grant_sets::GrantChange};
 
 impl Published for GrantSets {
     fn publish(changed: Vec<GrantChange>, views: &Views) {
@@ -11,7 +11,7 @@ impl Published for GrantSets {
         let revoked = views.revoked.pin();
         for change in changed {
             match change {
-                GrantChange::Access(hash, Some(token)) => drop(access.insert(hash, token)),
+                GrantChange::Access(_, Some(token)) => drop(access.insert(ByHash(token))),
                 GrantChange::Access(hash, None) => drop(access.remove(&hash)),
                 GrantChange::Code(hash, Some(code)) => drop(codes.insert(hash, code)),
                 GrantChange::Code(hash, None) => drop(codes.remove(&hash)),

@@ -80,7 +80,7 @@ impl Active {
     /// `authGrantId`.
     pub fn auth_grant_id(&self) -> String {
         match self {
-            Self::Opaque(token) => secrets::grant_text(&token.grant),
+            Self::Opaque(token) => secrets::grant_text(&token.id.grant),
             Self::ClientBased(claims) => claims.auth_grant_id.clone(),
         }
     }

@@ -3,7 +3,7 @@
 
 use quorate_raft::{
     Batch, Command, Document, DocumentKey, Documents, Draft, GrantId, Kind, Outcome, ProposalId, RealmPath, Refusal,
-    Seq, Span, Stamp, State, TokenHash, Write,
+    Seq, Span, Stamp, State, TokenHash, TokenId, Write,
     documents::{Change, Precondition, WriteDocuments},
     grant_sets::{AccessToken, Authorization, Code, NewAccess, Purchase, RedeemCode, StoredCode},
     limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS},
@@ -145,13 +145,14 @@ impl PlainGrants {
     fn store(&mut self, grant: GrantId, access: &NewAccess) -> Outcome {
         let NewAccess { hash, template, auth_time, audit_counter, ttl } = access.clone();
         let (issued, expires) = (self.now, self.now + ttl);
-        self.tokens.insert(hash, (AccessToken { template, grant, issued, expires, auth_time, audit_counter }, None));
+        let id = TokenId { grant, hash };
+        self.tokens.insert(hash, (AccessToken { id, template, issued, expires, auth_time, audit_counter }, None));
         Outcome::Issued { issued, expires }
     }
 
     fn revoke_family(&mut self, grant: GrantId, until: Stamp) {
         let (now, forget) = (self.now, self.now + WINDOW);
-        let family = self.tokens.values_mut().filter(|(token, _)| token.grant == grant && now < token.expires);
+        let family = self.tokens.values_mut().filter(|(token, _)| token.id.grant == grant && now < token.expires);
         family.for_each(|(_, revoked)| {
             revoked.get_or_insert(forget);
         });
