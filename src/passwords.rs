@@ -7,11 +7,16 @@
 use crate::{consensus::Unavailable, host, secrets};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
 use aws_lc_rs::hmac;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
 use quorate_raft::{DocumentKey, Seq};
 use std::{
+    collections::HashMap,
     io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -34,11 +39,19 @@ enum Job {
     Verify { verifier: String, password: Zeroizing<String>, answer: oneshot::Sender<bool> },
 }
 
+/// A client's secret to be checked: its document, the document's revision, a keyed digest of the secret.
+type Check = (DocumentKey, Seq, [u8; 32]);
+
+/// A check that is under way, for everybody who presented the same.
+type Checking = Shared<BoxFuture<'static, Result<bool, Unavailable>>>;
+type WeakChecking = WeakShared<BoxFuture<'static, Result<bool, Unavailable>>>;
+
 /// The pool, and the memory of verified client secrets.
 pub struct Passwords {
     jobs: SyncSender<Job>,
     key: hmac::Key,
     verified: papaya::HashMap<DocumentKey, (Seq, [u8; 32])>,
+    checking: Mutex<HashMap<Check, WeakChecking>>,
     /// Verifies when there is no such account, so that both take the same time.
     decoy: String,
 }
@@ -58,10 +71,14 @@ fn verify_now(verifier: &str, password: &str) -> bool {
     PasswordHash::new(verifier).is_ok_and(|parsed| argon2().verify_password(password.as_bytes(), &parsed).is_ok())
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn work(jobs: &Mutex<Receiver<Job>>) {
     loop {
         // The guard is gone before the work starts: the others may fetch meanwhile.
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let job = lock(jobs).recv();
         match job {
             Ok(Job::Hash(password, answer)) => drop(answer.send(hash_now(&password))),
             Ok(Job::Verify { verifier, password, answer }) => drop(answer.send(verify_now(&verifier, &password))),
@@ -84,7 +101,7 @@ impl Passwords {
         }
         let decoy = hash_now("no account has this password").unwrap_or_default();
         let key = hmac::Key::new(hmac::HMAC_SHA256, &host::random::<32>());
-        Ok(Self { jobs, key, verified: papaya::HashMap::new(), decoy })
+        Ok(Self { jobs, key, verified: papaya::HashMap::new(), checking: Mutex::default(), decoy })
     }
 
     /// A verifier for `password`, as a PHC string.
@@ -102,14 +119,23 @@ impl Passwords {
     /// # Errors
     /// [`Unavailable::Overloaded`] when the queue is full.
     pub async fn verify(&self, verifier: Option<&str>, password: &str) -> Result<bool, Unavailable> {
-        if password.len() > MAX_PASSWORD_BYTES {
-            return Ok(false);
-        }
-        let (answer, verified) = oneshot::channel();
-        let password = Zeroizing::new(password.to_owned());
-        self.submit(Job::Verify { verifier: verifier.unwrap_or(&self.decoy).to_owned(), password, answer })?;
-        let fits = verified.await.map_err(|_| Unavailable::Overloaded)?;
+        let fits = self.start_verify(verifier, password)?.await?;
         Ok(fits && verifier.is_some())
+    }
+
+    fn start_verify(
+        &self,
+        verifier: Option<&str>,
+        password: &str,
+    ) -> Result<impl Future<Output = Result<bool, Unavailable>> + Send + use<>, Unavailable> {
+        let (answer, verified) = oneshot::channel();
+        if password.len() > MAX_PASSWORD_BYTES {
+            let _ = answer.send(false); // read below
+        } else {
+            let password = Zeroizing::new(password.to_owned());
+            self.submit(Job::Verify { verifier: verifier.unwrap_or(&self.decoy).to_owned(), password, answer })?;
+        }
+        Ok(verified.map(|fits| fits.map_err(|_| Unavailable::Overloaded)))
     }
 
     /// As [`verify`](Self::verify), for the secret in document `key` at `revision`, remembering success.
@@ -130,11 +156,27 @@ impl Passwords {
         {
             return Ok(verifier.is_some());
         }
-        let fits = self.verify(verifier, secret).await?;
-        if fits {
-            self.verified.pin().insert(key.clone(), (revision, digest));
+        let check = (key.clone(), revision, digest);
+        let fits = self.check(&check, verifier, secret)?.await?;
+        lock(&self.checking).remove(&check);
+        if fits && verifier.is_some() {
+            self.verified.pin().insert(check.0, (revision, digest));
         }
-        Ok(fits)
+        Ok(fits && verifier.is_some())
+    }
+
+    /// The slow check, or the one that is under way already: after a start, a busy client's every connection asks at once.
+    fn check(&self, check: &Check, verifier: Option<&str>, secret: &str) -> Result<Checking, Unavailable> {
+        let mut checking = lock(&self.checking);
+        if let Some(under_way) = checking.get(check).and_then(WeakShared::upgrade) {
+            return Ok(under_way);
+        }
+        // Those that everybody has stopped waiting for; as many as the queue holds at most.
+        checking.retain(|_, other| other.upgrade().is_some());
+        let answer = self.start_verify(verifier, secret)?;
+        let under_way = answer.boxed().shared();
+        checking.extend(under_way.downgrade().map(|weak| (check.clone(), weak)));
+        Ok(under_way)
     }
 
     fn digest(&self, secret: &str) -> [u8; 32] {
@@ -153,6 +195,7 @@ impl Passwords {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::join_all;
     use quorate_raft::{Kind, RealmPath};
 
     #[actix_web::test]
@@ -177,5 +220,25 @@ mod tests {
         assert_eq!(pool.verify_client(&key, Seq(1), Some(&old), "new").await, Ok(false));
         assert_eq!(pool.verify_client(&key, Seq(2), Some(&new), "old").await, Ok(false));
         assert_eq!(pool.verify_client(&key, Seq(2), Some(&new), "new").await, Ok(true));
+    }
+
+    #[actix_web::test]
+    async fn a_crowd_with_the_same_secret_is_hashed_once() {
+        let pool = Passwords::start(1).expect("threads");
+        let key = DocumentKey::new(&RealmPath::root(), Kind::OAuth2Client, "c");
+        let verifier = pool.hash("secret").await.expect("hashes");
+        // More than the queue would hold, if each of them were a job.
+        let crowd = |secret: &'static str| {
+            let (pool, key, verifier) = (&pool, &key, &verifier);
+            join_all((0..2 * QUEUE).map(move |_| pool.verify_client(key, Seq(1), Some(verifier), secret)))
+        };
+        assert_eq!(crowd("wrong").await, vec![Ok(false); 2 * QUEUE]);
+        assert_eq!(crowd("secret").await, vec![Ok(true); 2 * QUEUE]);
+        assert!(lock(&pool.checking).is_empty(), "nothing is left behind");
+        let abandoned = pool.check(&(key, Seq(1), [0; 32]), Some(&verifier), "secret").map(drop);
+        assert_eq!(abandoned, Ok(()));
+        let nobody = DocumentKey::new(&RealmPath::root(), Kind::OAuth2Client, "nobody");
+        assert_eq!(pool.verify_client(&nobody, Seq(0), None, "secret").await, Ok(false));
+        assert!(lock(&pool.checking).is_empty(), "nor what everybody gave up");
     }
 }
