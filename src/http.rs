@@ -127,12 +127,12 @@ fn bytes_below(dir: &Path) -> u64 {
 
 /// Everything below `/json`.
 fn json(cfg: &mut web::ServiceConfig) {
-    let routes = rest::routes()
-        .resource(Scope::Realm, "resourcetypes", authorization::ResourceTypes)
-        .resource(Scope::Realm, "applications", authorization::PolicySets)
-        .resource(Scope::Realm, "policies", authorization::Policies)
-        .resource(Scope::Realm, "sessions", sessions::Sessions)
-        .plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
+    let routes = authorization::routes(rest::routes()).resource(Scope::Realm, "sessions", sessions::Sessions).plain(
+        Scope::Realm,
+        "authenticate",
+        Csrf::Checked,
+        authenticate::handle,
+    );
     rest::mount(routes, cfg);
 }
 

@@ -1,0 +1,1 @@
+//! Evaluation over HTTP (authorization.md §2.6, §8.3, §11).
