@@ -8,9 +8,10 @@ use crate::{
         pointer::Names,
     },
     desk::{WriteError, delete, put},
+    host,
     policy::{
         self,
-        decide::{Request, decide},
+        decide::{Circumstances, Request, decide},
         evaluate::{Evaluate, Presented},
         model::{Audit, Policy, PolicyContext, PolicyDraft, PolicyName},
         subject::{Profile, Subject, UniversalId},
@@ -185,7 +186,9 @@ fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     let set = call.desk.policy_set(call.realm, &asked.application);
     let set = set.ok_or_else(|| policy::Error::PolicySetUnknown { realm: call.realm.to_string() })?;
     let subject = subject(call, asked.subject)?;
-    let request = Request { resources: &asked.resources, subject: &subject, environment: &asked.environment };
+    let now = i64::try_from(host::now().0).unwrap_or(i64::MAX);
+    let circumstances = Circumstances::new(call.realm.as_str(), &asked.environment, now);
+    let request = Request { resources: &asked.resources, subject: &subject, circumstances };
     let decisions = decide(&set, &request)?;
     for decision in &decisions {
         let outcome = match decision.actions.values().any(|&allowed| !allowed) {
