@@ -10,9 +10,12 @@
 //! | §2.6 evaluate on the wire            | [`evaluate`], [`decide::Decision::to_json`] |
 //! | §2.10 errors                         | [`error`]                                   |
 //! | §3 subject types                     | [`subject`]                                 |
-//! | §4.1 logical conditions              | [`condition`]                               |
+//! | §4 environment conditions            | [`condition`]; what they see: [`circumstances`] |
 //! | §5 the resource language             | [`resource`]                                |
 //! | §6 evaluation                        | [`decide`]; its index in `index`            |
+//! | §6.4 errors inside a policy          | [`fault`]                                   |
+//! | §6.8 `evaluateTree`                  | [`tree`]                                    |
+//! | beyond the reference: why            | [`explain`], [`trace`]                      |
 //! | §8.3 scopes that name their audience | [`audience`]                                |
 //!
 //! | id  | invariant                                                             | held by                     |
@@ -24,15 +27,20 @@
 //! | P-5 | a comparison takes linear time, whatever is compared                  | `resource`                  |
 
 pub mod audience;
+pub mod circumstances;
 pub mod condition;
 pub mod decide;
 pub mod error;
 pub mod evaluate;
+pub mod explain;
+pub mod fault;
 mod index;
 mod members;
 pub mod model;
 pub mod resource;
 pub mod subject;
+pub mod trace;
+pub mod tree;
 
 pub use decide::PolicySetIndex;
 pub use error::Error;

@@ -2,6 +2,7 @@
 
 use crate::{
     actors::Actors,
+    audit::{self, Audit},
     base_url::Settings,
     bootstrap,
     consensus::{Consensus, Unavailable},
@@ -69,6 +70,7 @@ pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
         views,
         passwords: Passwords::start(1).expect("threads"),
         keys: KeyRing::new(&[7; 32]).expect("a key"),
+        audit: Audit::start(audit::Settings::default()).expect("a thread"),
         front: Front { context_path: "/am".into(), cookie_name: "iPlanetDirectoryPro".into(), cookie_secure: false },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),

@@ -19,9 +19,10 @@ use super::{
 };
 use crate::{
     desk::Desk,
+    host,
     policy::{
         audience,
-        decide::{Environment, Request, decide},
+        decide::{Circumstances, Environment, Request, decide},
         subject::Subject,
     },
 };
@@ -109,7 +110,10 @@ fn granted(
         ("client".to_owned(), text(asker.client)),
     ]);
     let (resources, subject) = (audience.resources(), Subject::claims(claims));
-    let request = Request { resources: &resources, subject: &subject, environment: &Environment::new() };
+    let environment = Environment::new();
+    let now = i64::try_from(host::now().0).unwrap_or(i64::MAX);
+    let circumstances = Circumstances::new(realm.as_str(), &environment, now);
+    let request = Request { resources: &resources, subject: &subject, circumstances };
     let decisions = match decide(&set, &request) {
         Ok(decisions) => decisions,
         Err(error) => {

@@ -15,7 +15,7 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::{Error, decide::Environment, members::Members, model::PolicySet, subject::Claims};
+use super::{Error, circumstances::Environment, members::Members, model::PolicySet, subject::Claims};
 
 /// A request to evaluate, well-formed.
 #[derive(Debug, PartialEq)]

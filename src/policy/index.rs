@@ -14,8 +14,9 @@ use std::{
 };
 
 use super::{
-    model::{Comparator, Policy, PolicySet},
-    resource::{Pattern, Resource},
+    fault::Fault,
+    model::{Policy, PolicySet},
+    resource::{Comparator, Pattern, Resource},
     subject::{Subject, SubjectTree, claim_texts},
 };
 
@@ -28,7 +29,7 @@ const MAX_KEYS: usize = 64;
 pub struct PolicySetIndex {
     set: String,
     comparator: Comparator,
-    policies: HashMap<String, Arc<Policy>>,
+    policies: HashMap<String, Arc<Compiled>>,
     literal: HashMap<String, Group>,
     by_prefix: Affixes,
     /// Keys and questions reversed.
@@ -37,6 +38,42 @@ pub struct PolicySetIndex {
     by_host: Affixes,
     /// Patterns with `$SELF`: what they say depends on who asks.
     by_principal: Group,
+    /// Active policies of which a resource cannot be read, by name.
+    unreadable: BTreeMap<String, Fault>,
+}
+
+/// A policy with its resources as its set's comparator reads them.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub policy: Arc<Policy>,
+    pub patterns: Vec<Pattern>,
+    /// A resource that cannot be read: it was written for another comparator.
+    pub unreadable: Option<Fault>,
+}
+
+impl Compiled {
+    pub fn new(policy: Arc<Policy>, comparator: Comparator) -> Self {
+        let (mut patterns, mut unreadable) = (Vec::new(), None);
+        for resource in &policy.resources {
+            match Pattern::parse_for(comparator, resource) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(_) => unreadable = Some(Fault::Resource(super::error::excerpt(resource))),
+            }
+        }
+        Self { policy, patterns, unreadable }
+    }
+
+    /// The first pattern that speaks about `resource` (§5.3), `$SELF` being each of `subject`'s principals.
+    pub fn matching(&self, resource: &Resource, subject: &Subject) -> Option<&Pattern> {
+        self.patterns.iter().find(|pattern| matches(pattern, resource, subject))
+    }
+}
+
+fn matches(pattern: &Pattern, resource: &Resource, subject: &Subject) -> bool {
+    if !pattern.names_principal() {
+        return pattern.matches(resource);
+    }
+    subject.principal_names().filter_map(|name| pattern.for_principal(name)).any(|pattern| pattern.matches(resource))
 }
 
 impl PolicySetIndex {
@@ -51,6 +88,7 @@ impl PolicySetIndex {
             by_suffix: Affixes::default(),
             by_host: Affixes::default(),
             by_principal: Group::default(),
+            unreadable: BTreeMap::new(),
         }
     }
 
@@ -61,14 +99,40 @@ impl PolicySetIndex {
         if policy.application_name.to_lowercase() != self.set {
             return;
         }
-        if policy.active && self.comparator == Comparator::Url {
+        let compiled = Arc::new(Compiled::new(policy.clone(), self.comparator));
+        if policy.active && self.comparator != Comparator::None {
             let keys = keys(&policy.subject);
-            for (n, pattern) in policy.resources.iter().enumerate() {
-                let entry = Entry { policy: policy.clone(), pattern: n };
+            for (n, pattern) in compiled.patterns.iter().enumerate() {
+                let entry = Entry { policy: compiled.clone(), pattern: n };
                 self.group(&Place::of(pattern)).insert(&keys, &entry);
             }
         }
-        self.policies.insert(policy.name.clone(), policy);
+        if let Some(fault) = compiled.unreadable.clone().filter(|_| policy.active) {
+            self.unreadable.insert(policy.name.clone(), fault);
+        }
+        self.policies.insert(policy.name.clone(), compiled);
+    }
+
+    /// Active policies that may not have their full say, by name: they were written for another comparator.
+    pub(crate) fn unreadable(&self) -> &BTreeMap<String, Fault> {
+        &self.unreadable
+    }
+
+    /// Canonicalises a requested resource as this set's policies are written.
+    pub fn resource(&self, sent: &str) -> Result<Resource, super::resource::NotCanonical> {
+        Resource::parse_for(self.comparator, sent)
+    }
+
+    /// How resources are compared here.
+    pub(crate) fn comparator(&self) -> Comparator {
+        self.comparator
+    }
+
+    /// All policies, by name.
+    pub(crate) fn by_name(&self) -> Vec<&Arc<Compiled>> {
+        let mut all: Vec<_> = self.policies.values().collect();
+        all.sort_unstable_by(|a, b| a.policy.name.cmp(&b.policy.name));
+        all
     }
 
     /// Takes out the policy called `name`; says whether it was there.
@@ -76,8 +140,9 @@ impl PolicySetIndex {
         let Some(policy) = self.policies.remove(name) else {
             return false;
         };
-        let keys = keys(&policy.subject);
-        for pattern in &policy.resources {
+        self.unreadable.remove(name);
+        let keys = keys(&policy.policy.subject);
+        for pattern in &policy.patterns {
             let place = Place::of(pattern);
             let group = self.group(&place);
             group.remove(&keys, name);
@@ -90,7 +155,7 @@ impl PolicySetIndex {
 
     /// The policy called `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<Policy>> {
-        self.policies.get(name)
+        self.policies.get(name).map(|compiled| &compiled.policy)
     }
 
     /// How many policies the set has, inactive ones included.
@@ -105,8 +170,8 @@ impl PolicySetIndex {
 
     /// The active policies that speak about `resource` (§5.3) and may be satisfied by `subject`, each
     /// once, in no particular order.
-    pub(crate) fn matching(&self, resource: &Resource, subject: &Subject) -> Vec<&Policy> {
-        let mut matching: Vec<&Policy> = Vec::new();
+    pub(crate) fn matching(&self, resource: &Resource, subject: &Subject) -> Vec<&Compiled> {
+        let mut matching: Vec<&Compiled> = Vec::new();
         self.candidates(resource, subject, &mut |entry| {
             if entry.matches(resource, subject) {
                 matching.push(&entry.policy);
@@ -169,6 +234,9 @@ impl Place {
         if pattern.names_principal() {
             return Self::Principal;
         }
+        if !pattern.is_glob() && !pattern.is_literal() {
+            return Self::Prefix(String::new());
+        }
         if pattern.is_literal() {
             return Self::Literal(pattern.folded().to_owned());
         }
@@ -216,23 +284,14 @@ impl Affixes {
 /// One pattern of one policy.
 #[derive(Debug, Clone)]
 struct Entry {
-    policy: Arc<Policy>,
-    /// Position in `policy.resources`.
+    policy: Arc<Compiled>,
+    /// Position in `policy.patterns`.
     pattern: usize,
 }
 
 impl Entry {
     fn matches(&self, resource: &Resource, subject: &Subject) -> bool {
-        let Some(pattern) = self.policy.resources.get(self.pattern) else {
-            return false;
-        };
-        if !pattern.names_principal() {
-            return pattern.matches(resource);
-        }
-        subject
-            .principal_names()
-            .filter_map(|name| pattern.for_principal(name))
-            .any(|pattern| pattern.matches(resource))
+        self.policy.patterns.get(self.pattern).is_some_and(|pattern| matches(pattern, resource, subject))
     }
 }
 
@@ -265,7 +324,7 @@ impl Group {
 
     /// Undoes every [`Group::insert`] of the policy called `policy`, whose keys are `keys`.
     fn remove(&mut self, keys: &Option<Vec<Key<'_>>>, policy: &str) {
-        let other = |entry: &Entry| entry.policy.name != policy;
+        let other = |entry: &Entry| entry.policy.policy.name != policy;
         let Some(keys) = keys else {
             return self.open.retain(other);
         };

@@ -8,7 +8,8 @@
 //! | §2.3             | `applications` (policy sets)                  | [`PolicySets`]; version 1.0 in `legacy`    |
 //! | §2.4             | `policies`                                    | [`Policies`]                               |
 //! | §2.5             | `policies?_action=copy`, `move`               | `copy`                                     |
-//! | §2.6             | `policies?_action=evaluate`, `evaluateTree`   | `evaluate`                                 |
+//! | §2.6             | `policies?_action=evaluate`, `evaluateTree`   | [`evaluate`]                               |
+//! | extensions       | `policies?_action=explain`, `whatif`          | [`evaluate`]                               |
 //! | §2.7             | what types there are                          | [`catalogues`], [`subject_attributes`]     |
 //! | §2.11            | who may call what                             | `Resource::permit` of each                 |
 //!
@@ -18,7 +19,7 @@
 pub mod built_in;
 pub mod catalogues;
 mod copy;
-mod evaluate;
+pub mod evaluate;
 pub mod filter;
 mod legacy;
 mod policies;

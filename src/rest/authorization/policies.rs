@@ -245,7 +245,10 @@ impl Resource for Policies {
     ) -> Result<Option<Value>, Error> {
         let has_copy = call.version >= Version(2, 1);
         match (id, name) {
-            (None, "evaluate") => evaluate::evaluate(call, content).map(Some),
+            (None, "evaluate") => evaluate::evaluate(call, content).await.map(Some),
+            (None, "evaluateTree") => evaluate::evaluate_tree(call, content).await.map(Some),
+            (None, "explain") => evaluate::explain(call, content).await.map(Some),
+            (None, "whatif") => evaluate::whatif(call, content).await.map(Some),
             (Some(id), "copy" | "move") if has_copy => copy::one(call, id, name == "move", content).await.map(Some),
             (None, "copy" | "move") if has_copy => copy::set(call, name == "move", content).await.map(Some),
             _ => Err(Error::no_action(name)),
