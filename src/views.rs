@@ -4,7 +4,8 @@
 
 use papaya::HashMap;
 use quorate_raft::{
-    AccessToken, Document, DocumentKey, GrantId, Kind, RealmPath, Seq, Session, Stamp, TokenHash, grant_sets::StoredCode,
+    AccessToken, Document, DocumentKey, GrantId, Kind, RealmPath, Seq, Session, Stamp, TokenHash,
+    grant_sets::StoredCode,
 };
 use serde_json::Value;
 use std::{

@@ -2,9 +2,12 @@
 
 mod decisions;
 
-use crate::rest::{
-    authorization::routes,
-    testing::{Reply, Rig},
+use crate::{
+    audit::Audit,
+    rest::{
+        authorization::routes,
+        testing::{Reply, Rig},
+    },
 };
 use quorate_raft::{Kind, RealmPath};
 use serde_json::{Value, json};
@@ -27,7 +30,18 @@ impl Service {
 
     /// As [`new`](Self::new), with what §11 starts from: resource type W, policy set `w`.
     pub async fn with_w() -> Self {
-        let service = Self::new().await;
+        Self::new().await.and_w().await
+    }
+
+    /// As [`with_w`](Self::with_w), with another record of decisions.
+    pub async fn recorded(audit: Audit) -> Self {
+        let rig = Rig::recorded(audit).await;
+        rig.realm("alpha").await;
+        Self { rig }.and_w().await
+    }
+
+    async fn and_w(self) -> Self {
+        let service = self;
         let w = json!({"uuid": "W", "name": "W", "patterns": ["api://w/*"], "actions": {"GRANT": true, "AUDIT": true}});
         assert_eq!(service.send("POST", "resourcetypes?_action=create", &w).await.status, 201);
         assert_eq!(service.send("POST", "applications?_action=create", &set("w", &["W"])).await.status, 201);
