@@ -7,6 +7,7 @@
 //! | authorization reference              | here                                        |
 //! |--------------------------------------|---------------------------------------------|
 //! | §2.2, §2.3, §2.4 objects and checks  | [`model`]                                   |
+//! | §2.7 catalogues of types             | [`catalogue`]                               |
 //! | §2.6 evaluate on the wire            | [`evaluate`], [`decide::Decision::to_json`] |
 //! | §2.10 errors                         | [`error`]                                   |
 //! | §3 subject types                     | [`subject`]                                 |
@@ -27,6 +28,7 @@
 //! | P-5 | a comparison takes linear time, whatever is compared                  | `resource`                  |
 
 pub mod audience;
+pub mod catalogue;
 pub mod circumstances;
 pub mod condition;
 pub mod decide;

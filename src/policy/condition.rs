@@ -6,6 +6,13 @@
 //! | §4.1 `AND`, `OR`, `NOT`                       | [`Condition::evaluate`]       |
 //! | §4.1 refused without children                 | [`Condition::parse`]          |
 //! | §4.2–§4.5 levels, modules, realms, services   | [`authentication`]            |
+//! | §4.6, §4.8, §4.14 identities                  | [`identity`]                  |
+//! | §4.7 addresses                                | [`address`]                   |
+//! | §4.9 scopes                                   | [`scope`]                     |
+//! | §4.10, §4.16, §4.17 scripts, transactions, plug-ins | [`outside`]             |
+//! | §4.11, §4.12 sessions                         | [`session`]                   |
+//! | §4.13 times                                   | [`time`]                      |
+//! | §4.15 addresses that demand authentication    | [`resource_env_ip`]           |
 //! | §2.4.8 unknown condition type                 | [`Condition::parse`]          |
 //! | §4.0 what a subject without session means     | each type's `evaluate`        |
 //! | §4 "equal conditions are cached"              | `Scene::asked`                |
@@ -29,9 +36,23 @@ use super::{
     trace::{Answer, Observer},
 };
 
+pub mod address;
 pub mod authentication;
+pub mod identity;
+pub mod outside;
+pub mod resource_env_ip;
+pub mod scope;
+pub mod session;
+pub mod time;
 
+use address::{AddressRange, Family};
 use authentication::{AuthLevel, AuthScheme, AuthenticateToRealm, AuthenticateToService};
+use identity::{IdmUser, LdapFilter, Membership};
+use outside::{Legacy, Script, Transaction};
+use resource_env_ip::ResourceEnvIp;
+use scope::OAuth2Scope;
+use session::{SessionAge, SessionProperty};
+use time::SimpleTime;
 
 /// Names with their sets of values: `attributes` and `advices` of a decision.
 pub type ValueSets = BTreeMap<String, BTreeSet<String>>;
@@ -145,6 +166,42 @@ pub enum Leaf {
     AuthScheme(AuthScheme),
     AuthenticateToRealm(AuthenticateToRealm),
     AuthenticateToService(AuthenticateToService),
+    IdmUser(Box<IdmUser>),
+    Ip(AddressRange),
+    LdapFilter(LdapFilter),
+    Legacy(Legacy),
+    Membership(Membership),
+    OAuth2Scope(OAuth2Scope),
+    ResourceEnvIp(ResourceEnvIp),
+    Script(Script),
+    Session(SessionAge),
+    SessionProperty(SessionProperty),
+    SimpleTime(Box<SimpleTime>),
+    Transaction(Transaction),
+}
+
+/// The same for every type.
+macro_rules! each {
+    ($leaf:expr, $it:ident => $what:expr) => {
+        match $leaf {
+            Leaf::AuthLevel($it) => $what,
+            Leaf::AuthScheme($it) => $what,
+            Leaf::AuthenticateToRealm($it) => $what,
+            Leaf::AuthenticateToService($it) => $what,
+            Leaf::IdmUser($it) => $what,
+            Leaf::Ip($it) => $what,
+            Leaf::LdapFilter($it) => $what,
+            Leaf::Legacy($it) => $what,
+            Leaf::Membership($it) => $what,
+            Leaf::OAuth2Scope($it) => $what,
+            Leaf::ResourceEnvIp($it) => $what,
+            Leaf::Script($it) => $what,
+            Leaf::Session($it) => $what,
+            Leaf::SessionProperty($it) => $what,
+            Leaf::SimpleTime($it) => $what,
+            Leaf::Transaction($it) => $what,
+        }
+    };
 }
 
 impl Condition {
@@ -174,6 +231,17 @@ impl Condition {
                 Ok(Self::Not(Box::new(Self::parse_at(child, depth + 1)?)))
             }
             kind => Leaf::parse(kind, &members).map(Self::Leaf),
+        }
+    }
+
+    /// Refuses what is well-formed and yet cannot be evaluated on this host: for who writes a policy, not for who
+    /// reads what another host has written.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::And(children) | Self::Or(children) => children.iter().try_for_each(Self::check),
+            Self::Not(child) => child.check(),
+            Self::Leaf(Leaf::SimpleTime(time)) => time.check(),
+            Self::Leaf(_) => Ok(()),
         }
     }
 
@@ -240,43 +308,46 @@ impl Condition {
 impl Leaf {
     fn parse(kind: &str, members: &Members<'_>) -> Result<Self, Error> {
         Ok(match kind {
+            "AMIdentityMembership" => Self::Membership(Membership::parse(members)?),
             "AuthLevel" => Self::AuthLevel(AuthLevel::parse(members, false)?),
-            "LEAuthLevel" => Self::AuthLevel(AuthLevel::parse(members, true)?),
             "AuthScheme" => Self::AuthScheme(AuthScheme::parse(members)?),
             "AuthenticateToRealm" => Self::AuthenticateToRealm(AuthenticateToRealm::parse(members)?),
             "AuthenticateToService" => Self::AuthenticateToService(AuthenticateToService::parse(members)?),
+            "IPv4" => Self::Ip(AddressRange::parse(members, Family::V4)?),
+            "IPv6" => Self::Ip(AddressRange::parse(members, Family::V6)?),
+            "IdmUser" => Self::IdmUser(Box::new(IdmUser::parse(members)?)),
+            "LDAPFilter" => Self::LdapFilter(LdapFilter::parse(members)?),
+            "LEAuthLevel" => Self::AuthLevel(AuthLevel::parse(members, true)?),
+            "OAuth2Scope" => Self::OAuth2Scope(OAuth2Scope::parse(members)?),
+            "Policy" => Self::Legacy(Legacy::parse(members)?),
+            "ResourceEnvIP" => Self::ResourceEnvIp(ResourceEnvIp::parse(members)?),
+            "Script" => Self::Script(Script::parse(members)?),
+            "Session" => Self::Session(SessionAge::parse(members)?),
+            "SessionProperty" => Self::SessionProperty(SessionProperty::parse(members)?),
+            "SimpleTime" => Self::SimpleTime(Box::new(SimpleTime::parse(members)?)),
+            "Transaction" => Self::Transaction(Transaction::parse(members)?),
             unknown => return Err(members.unknown_kind("condition", unknown)),
         })
     }
 
     /// The `type`.
     fn kind(&self) -> &'static str {
-        match self {
-            Self::AuthLevel(leaf) => leaf.kind(),
-            Self::AuthScheme(_) => "AuthScheme",
-            Self::AuthenticateToRealm(_) => "AuthenticateToRealm",
-            Self::AuthenticateToService(_) => "AuthenticateToService",
-        }
+        each!(self, leaf => leaf.kind())
     }
 
     fn to_json(&self) -> Value {
-        let members = match self {
-            Self::AuthLevel(leaf) => leaf.members(),
-            Self::AuthScheme(leaf) => leaf.members(),
-            Self::AuthenticateToRealm(leaf) => leaf.members(),
-            Self::AuthenticateToService(leaf) => leaf.members(),
-        };
+        let members = each!(self, leaf => leaf.members());
         let kind = ("type".to_owned(), json!(self.kind()));
         Value::Object(std::iter::once(kind).chain(members.as_object().cloned().unwrap_or_default()).collect())
     }
 
     fn evaluate<'a>(&'a self, scene: &Scene<'a>, observer: &mut impl Observer) -> Result<Outcome, Fault> {
-        match self {
-            Self::AuthLevel(leaf) => leaf.evaluate(scene, observer),
-            Self::AuthScheme(leaf) => leaf.evaluate(scene, observer),
-            Self::AuthenticateToRealm(leaf) => leaf.evaluate(scene, observer),
-            Self::AuthenticateToService(leaf) => leaf.evaluate(scene, observer),
-        }
+        let asks = matches!(
+            self,
+            Self::IdmUser(_) | Self::LdapFilter(_) | Self::Membership(_) | Self::Script(_) | Self::Transaction(_)
+        );
+        let evaluate = |observer| each!(self, leaf => leaf.evaluate(scene, observer));
+        if asks { scene.asked(self, || evaluate(observer)) } else { evaluate(observer) }
     }
 }
 

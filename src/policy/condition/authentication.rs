@@ -96,6 +96,10 @@ impl AuthScheme {
         })
     }
 
+    pub(super) fn kind(&self) -> &'static str {
+        "AuthScheme"
+    }
+
     pub(super) fn members(&self) -> Value {
         let mut members = Map::from_iter([("authScheme".to_owned(), json!(self.auth_scheme))]);
         members.extend(self.application_idle_timeout.map(|n| ("applicationIdleTimeout".to_owned(), json!(n))));
@@ -182,6 +186,10 @@ impl AuthenticateToRealm {
         Ok(Self { authenticate_to_realm: realm.ok_or(missing)?.to_owned() })
     }
 
+    pub(super) fn kind(&self) -> &'static str {
+        "AuthenticateToRealm"
+    }
+
     pub(super) fn members(&self) -> Value {
         json!({"authenticateToRealm": self.authenticate_to_realm})
     }
@@ -224,6 +232,10 @@ impl AuthenticateToService {
         let service = members.text("authenticateToService")?.filter(|service| !service.trim().is_empty());
         let missing = Error::PropertyMissing("authenticateToService");
         Ok(Self { authenticate_to_service: service.ok_or(missing)?.to_owned() })
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        "AuthenticateToService"
     }
 
     pub(super) fn members(&self) -> Value {

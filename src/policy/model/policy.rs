@@ -104,6 +104,14 @@ const IGNORED: [&str; 9] =
 impl PolicyDraft {
     /// Reads a body: steps 1 to 5 of the validation (§2.4.4). `None` is a request without body.
     pub fn parse(body: Option<&Value>, name: PolicyName<'_>) -> Result<Self, Error> {
+        Self::read(body, name, Condition::check)
+    }
+
+    fn read(
+        body: Option<&Value>,
+        name: PolicyName<'_>,
+        check: impl Fn(&Condition) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let body = body.ok_or_else(|| Error::json("No JSON body provided."))?;
         let members = Members::of(body, "body")?;
         if let Some(stranger) = members.stranger(&[&READ, &IGNORED]) {
@@ -147,6 +155,7 @@ impl PolicyDraft {
             return Err(Error::PolicyNameEmpty);
         }
         let condition = condition?;
+        condition.as_ref().map_or(Ok(()), check)?;
         if !may_differ && url.is_some_and(|url| url != name) {
             return Err(Error::PolicyNameMismatch);
         }
@@ -258,7 +267,7 @@ fn canonical(
 impl Policy {
     /// Reads back what [`Policy::to_json`] wrote.
     pub fn from_stored(stored: &Value) -> Result<Self, Error> {
-        let draft = PolicyDraft::parse(Some(stored), PolicyName::Post { url: None })?;
+        let draft = PolicyDraft::read(Some(stored), PolicyName::Post { url: None }, |_| Ok(()))?;
         let members = Members::of(stored, "policy")?;
         let text = |member| Ok::<_, Error>(members.text(member)?.unwrap_or_default().to_owned());
         let date = |member| {
