@@ -29,7 +29,7 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use metrics::{counter, histogram};
-use quorate_raft::{Command, Kind, RealmPath, TokenHash, sessions::DestroySession};
+use quorate_raft::{Command, RealmPath, TokenHash, sessions::DestroySession};
 use serde_json::{Value, json};
 use std::{
     net::IpAddr,
@@ -61,23 +61,6 @@ impl Who {
     /// Known by claims.
     pub fn claims(claims: Claims) -> Self {
         Self { subject: Subject::claims(claims), hash: None }
-    }
-
-    /// A user whose session is not at hand, as one that was authenticated: the resource owner of a token.
-    pub fn owner(desk: &Desk, realm: &RealmPath, id: &str, universal_id: String, claims: Claims) -> Self {
-        let profile = desk.document(realm, Kind::User, id).map(|entry| profile(entry.json()));
-        let facts = Session {
-            user: UniversalId::new(universal_id),
-            groups: Vec::new(),
-            auth_level: 0,
-            modules: Vec::new(),
-            services: Vec::new(),
-            realms: vec![realm.to_string()],
-            address: None,
-            authenticated_at: now(),
-            properties: Default::default(),
-        };
-        Self { subject: Subject { session: Some(facts), claims: Some(claims), profile }, hash: None }
     }
 
     /// With claims besides.

@@ -6,7 +6,11 @@
 //! | 6749 §3.1.2.2 | registered redirection URIs                           | [`Client::redirect_uris`]    |
 //! | 7591 §2       | grant types, response types, authentication method    | [`Client::grant_types`], [`Client::response_types`], [`Client::auth_method`] |
 
-use super::{attributes::Attributes, grant_type::GrantTypes, provider::Plugins};
+use super::{
+    attributes::Attributes,
+    grant_type::GrantTypes,
+    provider::{Plugins, scope_policy_set},
+};
 use crate::{keys::Algorithm, views::Entry};
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
@@ -66,6 +70,8 @@ pub struct Overrides {
     pub can_skip_consent: bool,
     /// What validates scope and modifies tokens; absent members fall through to the provider.
     pub plugins: Plugins,
+    /// The policy set that scope is put to; `None` where policy is not asked.
+    pub scope_policy_set: Option<Arc<str>>,
 }
 
 /// A client. Holding one proves nothing about the caller.
@@ -210,6 +216,7 @@ impl Overrides {
             encrypted: group.flag("tokenEncryptionEnabled", false),
             can_skip_consent: group.flag("clientsCanSkipConsent", false),
             plugins: Plugins::compile(group),
+            scope_policy_set: scope_policy_set(group),
         })
     }
 }

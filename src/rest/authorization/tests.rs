@@ -931,7 +931,7 @@ async fn catalogues_as_in_2_7() {
     );
     assert_eq!(
         titles("conditiontypes", "title").await,
-        "AMIdentityMembership AND AuthLevel AuthScheme AuthenticateToRealm AuthenticateToService IPv4 IPv6 IdmUser \
+        "AMIdentityMembership AND AuthLevel AuthScheme AuthenticateToRealm AuthenticateToService IPv4 IPv6 \
          LDAPFilter LEAuthLevel NOT OAuth2Scope OR Policy ResourceEnvIP Script Session SessionProperty SimpleTime \
          Transaction"
     );
