@@ -8,12 +8,14 @@
 //! | §4               | what conditions may look at                            | `session`, [`Question`]  |
 //! | §6.4             | a policy that cannot be evaluated contributes nothing  | `tell`                   |
 //! | §6.9             | read your writes; side effects                         | [`Question::decide`]     |
+//! | extension        | a decision that is no older than a revision            | [`at_least`]             |
 //!
 //! Callers pass the barrier before they ask (G2): then a decision reflects every policy that was acknowledged before.
 
 use crate::{
     audit::{Event, Full, Purpose},
     caller::Caller,
+    crest,
     desk::Desk,
     host,
     policy::{
@@ -27,9 +29,10 @@ use crate::{
     secrets,
     telemetry::{self, label},
 };
+use actix_web::HttpRequest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use metrics::{counter, histogram};
-use quorate_raft::{Command, RealmPath, TokenHash, sessions::DestroySession};
+use quorate_raft::{Command, RealmPath, Seq, TokenHash, sessions::DestroySession};
 use serde_json::{Value, json};
 use std::{
     net::IpAddr,
@@ -119,6 +122,28 @@ fn profile(user: &Value) -> Profile {
 /// Now, epoch milliseconds.
 fn now() -> i64 {
     i64::try_from(host::now().0).unwrap_or(i64::MAX)
+}
+
+/// On a question: decide from no older state than this revision, which a write told. An extension.
+pub const AT_LEAST_HEADER: &str = "X-Quorate-At-Least";
+
+/// Whether the state is as new as `request` wants it. The barrier has passed, so the views show whatever was acknowledged
+/// before. A revision that they do not show all the same is one that this cluster has not reached: after one more entry of
+/// the log there is no doubt about it.
+///
+/// # Errors
+/// 400 for what is no revision, 412 for one that was never told, 503 without quorum.
+pub async fn at_least(desk: &Desk, request: &HttpRequest) -> Result<(), crest::Error> {
+    let Some(header) = request.headers().get(AT_LEAST_HEADER) else {
+        return Ok(());
+    };
+    let revision = header.to_str().ok().and_then(|text| text.parse().ok()).map(Seq);
+    let invalid = || crest::Error::bad_request(format!("Invalid value for header {AT_LEAST_HEADER}"));
+    let revision = revision.ok_or_else(invalid)?;
+    match desk.has_reached(revision).await? {
+        true => Ok(()),
+        false => Err(crest::Error::new(412, format!("Revision {} has not been reached", revision.0))),
+    }
 }
 
 /// Why there is no decision.

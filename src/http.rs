@@ -1,7 +1,7 @@
 //! The HTTP port: which service answers what, health, metrics, and what every answer has in common.
 
 use crate::{
-    bootstrap,
+    authzen, bootstrap,
     desk::Desk,
     oauth2,
     rest::{self, Csrf, Scope, authenticate, authorization, sessions},
@@ -148,6 +148,7 @@ fn route(path: &str, context: &str) -> &'static str {
     let rest = path.strip_prefix(context).unwrap_or(path);
     let last = rest.rsplit('/').next().unwrap_or_default();
     match (rest.starts_with("/oauth2/"), rest.starts_with("/json/"), last) {
+        (false, false, "evaluation" | "evaluations") if rest.contains("/access/v1/") => "access",
         (true, _, "access_token") => "oauth2/access_token",
         (true, _, "authorize") => "oauth2/authorize",
         (true, _, "introspect") => "oauth2/introspect",
@@ -206,11 +207,13 @@ pub fn app(
                 .route("/json/health/live", web::get().to(live))
                 .route("/json/health/ready", web::get().to(ready))
                 .service(web::scope("/oauth2").configure(oauth2::configure))
-                .service(web::scope("/json").configure(json)),
+                .service(web::scope("/json").configure(json))
+                .configure(authzen::configure),
         )
         .route("/livez", web::get().to(live))
         .route("/readyz", web::get().to(ready))
-        .configure(oauth2::configure_root);
+        .configure(oauth2::configure_root)
+        .configure(authzen::configure_root);
     match metrics {
         Some(metrics) => app.app_data(web::Data::new(metrics)).route("/metrics", web::get().to(metrics_page)),
         None => app,

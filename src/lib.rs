@@ -5,6 +5,7 @@
 pub mod actors;
 pub mod audit;
 pub mod authn;
+pub mod authzen;
 pub mod base_url;
 pub mod bootstrap;
 pub mod caller;

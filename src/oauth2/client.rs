@@ -19,8 +19,10 @@ use std::{collections::BTreeSet, sync::Arc};
 pub const INTROSPECT_ALL: &str = "am-introspect-all-tokens";
 /// The same, in every realm.
 pub const INTROSPECT_ANY_REALM: &str = "am-introspect-all-tokens-any-realm";
+/// Lets a client evaluate policies of its realm over [`authzen`](crate::authzen). An extension.
+pub const EVALUATE: &str = "am-evaluate-policies";
 /// Scopes that mean a privilege: nothing but the profile grants them (oauth2-endpoints §24).
-pub const RESERVED: [&str; 3] = [INTROSPECT_ALL, INTROSPECT_ANY_REALM, "dynamic_client_registration"];
+pub const RESERVED: [&str; 4] = [INTROSPECT_ALL, INTROSPECT_ANY_REALM, "dynamic_client_registration", EVALUATE];
 
 /// What a client may ask for unless its profile says otherwise, whether or not we serve it (oauth2-config §4).
 const RESPONSE_TYPES: [&str; 9] = [

@@ -8,26 +8,22 @@
 //! | §2.6.4     | an unknown policy set is 404                                | `policy_set`    |
 //! | extension  | `explain`: the same, with the reasons                       | [`explain`]     |
 //! | extension  | `whatif`: the same, against policies in the body            | [`whatif`]      |
-//! | extension  | a decision that is no older than a revision                 | `at_least`      |
+//! | extension  | a decision that is no older than a revision                 | [`at_least`]    |
 
 use super::{now, policies, policy_sets, resource_types};
 use crate::{
     audit::Purpose,
     caller,
     crest::{Call, Error, Fields, Item, Object},
-    decisions::{NoDecision, Question, Who},
+    decisions::{NoDecision, Question, Who, at_least},
     policy::{
         self, PolicySetIndex,
         evaluate::{Evaluate, Presented},
         model::{Audit, Policy, PolicyContext, PolicyDraft, PolicyName, PolicySet, ResourceType},
     },
 };
-use quorate_raft::Seq;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
-
-/// On a question: decide from no older state than this revision, which a write told. An extension.
-pub const AT_LEAST_HEADER: &str = "X-Quorate-At-Least";
 
 /// Most policies that one request may try out.
 const MAX_POLICIES: usize = 1000;
@@ -82,26 +78,12 @@ fn rows(call: &Call<'_>, rows: impl IntoIterator<Item = Value>) -> Result<Value,
     Ok(rows.into_iter().map(shown).collect())
 }
 
-/// The barrier has passed, so the views show whatever was acknowledged before. A revision that they do not show all the same
-/// is one that this cluster has not reached: after one more entry of the log there is no doubt about it.
-async fn at_least(call: &Call<'_>) -> Result<(), Error> {
-    let Some(header) = call.request.headers().get(AT_LEAST_HEADER) else {
-        return Ok(());
-    };
-    let revision = header.to_str().ok().and_then(|text| text.parse().ok()).map(Seq);
-    let revision = revision.ok_or_else(|| Error::bad_request(format!("Invalid value for header {AT_LEAST_HEADER}")))?;
-    match call.desk.has_reached(revision).await? {
-        true => Ok(()),
-        false => Err(Error::new(412, format!("Revision {} has not been reached", revision.0))),
-    }
-}
-
 /// `evaluate`
 ///
 /// # Errors
 /// §2.6.4.
 pub async fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
-    at_least(call).await?;
+    at_least(call.desk, call.request).await?;
     let asked = Evaluate::parse(&Value::Object(content.clone()))?;
     let set = policy_set(call, &asked.application)?;
     let who = who(call, asked.subject)?;
@@ -123,7 +105,7 @@ pub async fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error>
 /// # Errors
 /// §2.6.4.
 pub async fn evaluate_tree(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
-    at_least(call).await?;
+    at_least(call.desk, call.request).await?;
     let resource = content.get("resource").and_then(Value::as_str).filter(|resource| !resource.is_empty());
     let resource = resource.ok_or_else(|| invalid("resource"))?;
     // The rest of the body is that of `evaluate`.
@@ -150,7 +132,7 @@ pub async fn evaluate_tree(call: &Call<'_>, content: &Object) -> Result<Value, E
 /// # Errors
 /// Those of [`evaluate`].
 pub async fn explain(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
-    at_least(call).await?;
+    at_least(call.desk, call.request).await?;
     let asked = Evaluate::parse(&Value::Object(content.clone()))?;
     let set = policy_set(call, &asked.application)?;
     let who = who(call, asked.subject)?;
@@ -173,7 +155,7 @@ pub async fn explain(call: &Call<'_>, content: &Object) -> Result<Value, Error> 
 /// # Errors
 /// Those of [`evaluate`], and those of writing what is in the body.
 pub async fn whatif(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
-    at_least(call).await?;
+    at_least(call.desk, call.request).await?;
     let asked = Evaluate::parse(&Value::Object(content.clone()))?;
     let flag = |member: &'static str| match content.get(member) {
         None | Some(Value::Null) => Ok(false),

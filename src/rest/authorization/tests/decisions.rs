@@ -4,10 +4,8 @@
 use super::{ALPHA, Service, policy, set, with};
 use crate::{
     audit::{self, Audit},
-    rest::{
-        authorization::{evaluate::AT_LEAST_HEADER, routes},
-        testing::Reply,
-    },
+    decisions::AT_LEAST_HEADER,
+    rest::{authorization::routes, testing::Reply},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -524,7 +522,7 @@ async fn decisions_are_recorded() {
     assert_eq!((second.resource.as_str(), &second.actions), ("api://w/z", &json!({})));
     assert_eq!(second.subject, first.subject);
     // A dry run says that it is one.
-    service.send("POST", "policies?_action=whatif", &ask(&["api://w/r"], &claims("c2"))).await;
+    service.send("POST", "policies?_action=whatif", &ask(&["api://w/r"], &json!({"claims": {"sub": "y"}}))).await;
     let dry = heard.recv().expect("an event");
     assert_eq!(dry.purpose.name(), "whatif");
     assert_ne!(dry.subject, first.subject);
