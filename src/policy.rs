@@ -43,6 +43,10 @@ pub mod resource;
 pub mod subject;
 pub mod trace;
 pub mod tree;
+mod trie;
 
 pub use decide::PolicySetIndex;
 pub use error::Error;
+
+#[cfg(test)]
+mod tests;

@@ -270,17 +270,33 @@ impl Pattern {
         &self.folded
     }
 
-    /// What every matching resource starts with.
-    pub(crate) fn literal_prefix(&self) -> &str {
+    /// What every matching resource starts with, whoever `$SELF` is.
+    pub(crate) fn certain_prefix(&self) -> &str {
+        if !self.is_glob() {
+            return "";
+        }
         let head = self.folded.split('*').next().unwrap_or_default();
+        let head = match self.names_principal() {
+            // A name may change the order of a query.
+            true => head.split(['$', '?']).next().unwrap_or_default(),
+            false => head,
+        };
         // The `-` may belong to a `-*-`; a shorter prefix is true as well.
         head.strip_suffix('-').unwrap_or(head)
     }
 
     /// What every matching resource ends with.
-    pub(crate) fn literal_suffix(&self) -> &str {
+    pub(crate) fn certain_suffix(&self) -> &str {
         let tail = self.folded.rsplit('*').next().unwrap_or_default();
         tail.strip_prefix('-').unwrap_or(tail)
+    }
+
+    /// What every matching resource has somewhere between its ends, each on its own.
+    pub(crate) fn certain_pieces(&self) -> impl Iterator<Item = &str> {
+        let between = self.folded.split_once('*').and_then(|(_, rest)| rest.rsplit_once('*'));
+        let pieces = between.map(|(between, _)| between).into_iter().flat_map(|between| between.split('*'));
+        let pieces = pieces.map(|piece| piece.strip_prefix('-').unwrap_or(piece));
+        pieces.map(|piece| piece.strip_suffix('-').unwrap_or(piece))
     }
 
     /// What the host of every matching resource ends with (§5.3 test 2); `None` without `://`.
