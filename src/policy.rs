@@ -21,11 +21,13 @@
 //!
 //! | id  | invariant                                                             | held by                     |
 //! |-----|-----------------------------------------------------------------------|-----------------------------|
-//! | P-1 | what cannot be decided does not grant, not even negated               | `SubjectTree::is_satisfied` |
-//! | P-2 | the order and history of policies do not change a decision            | `decide/tests.rs`           |
-//! | P-3 | the index leaves out only what would not have contributed             | `decide/tests.rs`           |
-//! | P-4 | nothing that narrows a policy is accepted and then ignored            | `model`, `condition`        |
-//! | P-5 | a comparison takes linear time, whatever is compared                  | `resource`                  |
+//! | P-1 | what cannot be decided does not grant, not even negated               | [`fault`]: a third answer   |
+//! | P-2 | the order and history of policies do not change a decision            | `tests/agreement.rs`        |
+//! | P-3 | the index leaves out only what would not have contributed             | `tests/agreement.rs`        |
+//! | P-4 | nothing that narrows a policy is accepted and then ignored            | [`model`], [`condition`]    |
+//! | P-5 | a comparison takes linear time, whatever is compared                  | [`resource`], `tests/hostile.rs` |
+//! | P-6 | an explanation says what the decision says                            | [`trace`], `tests/agreement.rs`  |
+//! | P-7 | a reader keeps the set it has, whatever is changed meanwhile          | `trie`, `tests/agreement.rs`     |
 
 pub mod audience;
 pub mod catalogue;

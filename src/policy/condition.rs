@@ -360,6 +360,11 @@ fn children(members: &Members<'_>, depth: usize) -> Result<Vec<Condition>, Error
     children.iter().map(|child| Condition::parse_at(child, depth + 1)).collect()
 }
 
+/// Equality of texts whose letter case does not count; the first difference ends it.
+fn same_letters(a: &str, b: &str) -> bool {
+    a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
+}
+
 /// An array of strings that must be there: not empty, nothing in it blank (§2.10.3).
 fn texts(members: &Members<'_>, member: &'static str) -> Result<Vec<String>, Error> {
     let texts = members.texts(member)?.filter(|texts| !texts.is_empty()).ok_or(Error::PropertyMissing(member))?;

@@ -17,6 +17,10 @@ use serde_json::Value;
 
 use super::{Error, circumstances::Environment, members::Members, model::PolicySet, subject::Claims};
 
+/// Most values in one `environment`; the reference documents no limit. Conditions compare them with lists of
+/// their own.
+pub const MAX_ENVIRONMENT: usize = 4096;
+
 /// A request to evaluate, well-formed.
 #[derive(Debug, PartialEq)]
 pub struct Evaluate {
@@ -110,6 +114,8 @@ fn common(members: &Members<'_>) -> Result<(String, Presented, Environment), Err
             entries.iter().map(|(key, value)| Some((key.clone(), values(value)?))).collect()
         }),
     };
+    let size = |environment: &Environment| environment.values().map(|values| values.len().max(1)).sum::<usize>();
+    let environment = environment.filter(|environment| size(environment) <= MAX_ENVIRONMENT);
     Ok((application.to_owned(), subject, environment.ok_or_else(invalid("environment"))?))
 }
 
@@ -203,7 +209,8 @@ mod tests {
         }
         assert_eq!(told(json!([])), "Invalid value resources");
         assert_eq!(told(json!({"resources": ["a"], "application": 1})), "Invalid value application");
-        for environment in [json!([]), json!({"a": 1}), json!({"a": [1]})] {
+        for environment in [json!([]), json!({"a": 1}), json!({"a": [1]}), json!({"a": vec!["b"; MAX_ENVIRONMENT + 1]})]
+        {
             let body = json!({"resources": ["a"], "environment": environment});
             assert_eq!(told(body), "Invalid value environment");
         }

@@ -8,6 +8,7 @@
 //! | §3.2–§3.7 subject types            | [`SubjectTree::parse`], [`SubjectTree::is_satisfied`] |
 //! | §3.5 an error in a child propagates| the `?` in `SubjectTree::evaluate`               |
 //! | §2.10.3 messages                   | [`SubjectTree::parse`]                           |
+//! | §2.4.6 query by identity           | [`SubjectTree::lists`]                           |
 //!
 //! An evaluation has three outcomes: satisfied, not satisfied, and a [`Fault`]. The third is not
 //! "not satisfied": under `NOT` that would grant (§6.4).
@@ -387,6 +388,16 @@ impl SubjectTree {
         Ok(!decisive)
     }
 
+    /// Whether the tree lists `id` in an `Identity` subject that is not below a `NOT`: what a query by identity
+    /// looks for (§2.4.6). Neither groups nor wildcards are expanded.
+    pub fn lists(&self, id: &UniversalId) -> bool {
+        match self {
+            Self::Identity { subject_values } => subject_values.contains(id),
+            Self::And(children) | Self::Or(children) => children.iter().any(|child| child.lists(id)),
+            _ => false,
+        }
+    }
+
     /// The `type`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -566,6 +577,16 @@ mod tests {
         assert_eq!(tree(legacy.clone()).is_satisfied(&mona()), Err(Fault::LegacySubject));
         let negated = tree(json!({"type": "NOT", "subject": legacy}));
         assert_eq!(negated.is_satisfied(&mona()), Err(Fault::LegacySubject));
+    }
+
+    #[test]
+    fn a_query_by_identity_finds_what_is_listed_and_not_negated() {
+        let identity = json!({"type": "Identity", "subjectValues": ["id=Mona, ou=user,ou=am-config"]});
+        let mona = UniversalId::new("id=mona,ou=user,ou=am-config");
+        let negated = json!({"type": "NOT", "subject": identity});
+        let nested = json!({"type": "OR", "subjects": [{"type": "NONE"}, {"type": "AND", "subjects": [identity]}]});
+        assert!(tree(identity).lists(&mona) && tree(nested).lists(&mona) && !tree(negated).lists(&mona));
+        assert!(!tree(json!({"type": "AuthenticatedUsers"})).lists(&mona));
     }
 
     #[test]

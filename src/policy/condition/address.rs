@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, Scene, within_limit};
+use super::{Outcome, Scene, same_letters, within_limit};
 use crate::policy::{
     Error,
     fault::Fault,
@@ -118,10 +118,12 @@ impl AddressRange {
     }
 
     fn named(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
         self.dns_name.iter().any(|pattern| match pattern.strip_prefix('*') {
-            Some(suffix) => name.ends_with(&suffix.to_lowercase()),
-            None => pattern.to_lowercase() == name,
+            Some(suffix) => {
+                let from = name.len().checked_sub(suffix.len());
+                from.and_then(|from| name.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+            }
+            None => same_letters(pattern, name),
         })
     }
 }

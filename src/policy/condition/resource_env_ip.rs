@@ -16,7 +16,7 @@ use super::{
     authentication::{
         AUTH_LEVEL_ADVICE, REALM_ADVICE, SCHEME_ADVICE, SERVICE_ADVICE, by_service, in_realm, level, passed,
     },
-    texts,
+    same_letters, texts,
 };
 use crate::policy::{
     Error,
@@ -129,8 +129,7 @@ impl Rule {
 
     fn applies(&self, scene: &Scene<'_>, session: &Session) -> bool {
         if let Some(values) = scene.circumstances.values(&self.if_name).filter(|values| !values.is_empty()) {
-            let wanted = self.if_value.to_lowercase();
-            return values.iter().any(|value| value.to_lowercase() == wanted);
+            return values.iter().any(|value| same_letters(value, &self.if_value));
         }
         let Some(values) = scene.circumstances.values("requestIp") else {
             return false;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Outcome, Scene, within_limit};
+use super::{Outcome, Scene, same_letters, within_limit};
 use crate::policy::{
     Error,
     circumstances::Effect,
@@ -120,9 +120,7 @@ impl SessionProperty {
 
     pub(super) fn evaluate(&self, scene: &Scene<'_>, observer: &mut impl Observer) -> Result<Outcome, Fault> {
         let session = scene.session("SessionProperty")?;
-        let same = |a: &str, b: &str| {
-            if self.ignore_value_case { a.to_lowercase() == b.to_lowercase() } else { a == b }
-        };
+        let same = |a: &str, b: &str| if self.ignore_value_case { same_letters(a, b) } else { a == b };
         for (name, wanted) in self.properties.iter().filter(|(_, values)| !values.is_empty()) {
             let found = session.properties.get(name);
             observer.compared(|| Comparison::new(format!("session.{name}"), json!(wanted), json!(found)));

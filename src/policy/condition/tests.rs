@@ -203,7 +203,7 @@ fn realms_compare_without_case_and_slash() {
     let advice = advised(&[("AuthenticateToRealmConditionAdvice", "/Beta")]);
     assert_eq!(says(&realm("/Beta"), Some(mona()), &[]), advice);
     assert_eq!(says(&realm("/Beta"), None, &sent(&["/beta"])), yes());
-    assert_eq!(says(&realm("/alpha"), Some(mona()), &sent(&[])).unwrap().satisfied, false);
+    assert!(!says(&realm("/alpha"), Some(mona()), &sent(&[])).unwrap().satisfied);
     assert_eq!(says(&realm("/"), None, &sent(&["/"])), yes());
     assert_eq!(says(&realm("/"), None, &[]), Err(Fault::NoSession("AuthenticateToRealm")));
     let missing = "Property value 'authenticateToRealm' should be defined.";

@@ -262,6 +262,8 @@ fn a_decision_does_not_look_at_every_policy() {
     let by_path = |n| json!({"name": format!("p{n}"), "resources": [format!("api://w/{n}/*")]});
     let by_host = |n| json!({"name": format!("p{n}"), "resources": [format!("https://*.t{n}.test/*")]});
     let by_end = |n| json!({"name": format!("p{n}"), "resources": [format!("*:{n}")]});
+    let by_piece = |n| json!({"name": format!("p{n}"), "resources": [format!("*://*:*/*n{n}x*")]});
+    let by_self = |n| json!({"name": format!("p{n}"), "resources": [format!("https://t{n}.test/$SELF")]});
     let by_text = |n| json!({"name": format!("p{n}"), "resources": [format!("api://w/{n}")]});
     let by_claim = |n: usize| {
         json!({"name": format!("p{n}"), "subject":
@@ -277,6 +279,8 @@ fn a_decision_does_not_look_at_every_policy() {
         (many(by_path), "api://w/7/x"),
         (many(by_host), "https://a.t7.test/x"),
         (many(by_end), "stock:7"),
+        (many(by_piece), "https://a.test/x/n7x/n7x"),
+        (many(by_self), "https://t7.test/mona"),
         (many(by_text), "api://w/7"),
         (many(by_claim), "api://w/r"),
         (many(by_group), "api://w/r"),

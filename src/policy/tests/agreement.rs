@@ -89,10 +89,19 @@ fn condition() -> impl Strategy<Value = Value> {
     );
     let member = one_of(&["id=g,ou=group", "id=paul,ou=user"])
         .prop_map(|id| json!({"type": "AMIdentityMembership", "amIdentityName": [id]}));
+    let rules = [
+        "IF IP=[198.51.100.0-198.51.100.255] THEN authlevel=30",
+        "IF IP=[198.51.*.*] THEN module=LDAP",
+        "IF IP=[::1-::ff] THEN realm=/alpha",
+        "IF region=EU THEN service=Weak",
+        "IF IP=[*.*.*.*] THEN module=SAE",
+    ];
+    let rules = prop::sample::subsequence(rules.to_vec(), 1..3)
+        .prop_map(|rules| json!({"type": "ResourceEnvIP", "resourceEnvIPConditionValue": rules}));
     let broken = one_of(&[json!({"type": "Script", "scriptId": "s"}), json!({"type": "Policy", "className": "x"})]);
     let leaf = prop_oneof![
         3 => level, 2 => scheme, 2 => realm, 2 => service, 2 => address, 2 => scope, 2 => session, 2 => property,
-        4 => time(), 1 => member, 1 => broken
+        4 => time(), 1 => member, 2 => rules, 1 => broken
     ];
     leaf.prop_recursive(3, 8, 3, |child| {
         let several = prop::collection::vec(child.clone(), 1..4);
@@ -192,7 +201,8 @@ fn subjects() -> impl Strategy<Value = Subject> {
 }
 
 fn environments() -> impl Strategy<Value = Environment> {
-    let entries: [(&str, &[&str]); 17] = [
+    let entries: [(&str, &[&str]); 18] = [
+        ("region", &["eu"]),
         ("requestAuthLevel", &["/alpha:30", "5"]),
         ("requestAuthLevel", &["high"]),
         ("requestAuthLevel", &[]),
@@ -211,7 +221,7 @@ fn environments() -> impl Strategy<Value = Environment> {
         ("requestTimeZone", &["Mars/Base"]),
         ("invocatorPrincipalUuid", &["id=mona,ou=user"]),
     ];
-    prop::sample::subsequence(entries.to_vec(), 0..6).prop_map(|entries| {
+    prop::sample::subsequence(entries.to_vec(), 0..7).prop_map(|entries| {
         let texts = |values: &[&str]| values.iter().map(|value| value.to_string()).collect();
         entries.into_iter().map(|(key, values)| (key.to_owned(), texts(values))).collect()
     })
@@ -349,18 +359,20 @@ proptest! {
             let policy = written(policy, &anything(), None).unwrap();
             eventful.upsert(Arc::new(policy));
         }
+        let [turned, crowded, renamed, others] =
+            [&turned, &crowded, &renamed, &others].map(|policies| built(policies));
         for resource in RESOURCES {
             let expected = decided(&plain, &subject, &environment, resource);
             let bare = |decision: Option<Decision>| decision.map(|mut decision| {
                 decision.faults.clear();
                 decision
             });
-            prop_assert_eq!(&decided(&built(&turned), &subject, &environment, resource), &expected);
+            prop_assert_eq!(&decided(&turned, &subject, &environment, resource), &expected);
             prop_assert_eq!(&decided(&eventful, &subject, &environment, resource), &expected);
-            prop_assert_eq!(&decided(&built(&crowded), &subject, &environment, resource), &expected);
-            prop_assert_eq!(bare(decided(&built(&renamed), &subject, &environment, resource)), bare(expected));
+            prop_assert_eq!(&decided(&crowded, &subject, &environment, resource), &expected);
+            prop_assert_eq!(bare(decided(&renamed, &subject, &environment, resource)), bare(expected));
             // Whoever holds an older copy keeps seeing that.
-            let then = decided(&built(&others), &subject, &environment, resource);
+            let then = decided(&others, &subject, &environment, resource);
             prop_assert_eq!(decided(&copy, &subject, &environment, resource), then);
         }
     }

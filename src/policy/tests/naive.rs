@@ -419,8 +419,72 @@ fn condition(world: &World<'_>, tree: &Value) -> Result<Said, Broken> {
                 _ => Err(Broken),
             }
         }
+        // §4.15
+        "ResourceEnvIP" => {
+            let session = session.ok_or(Broken)?;
+            for rule in strings(&tree["resourceEnvIPConditionValue"]) {
+                let (condition, demand) = rule.strip_prefix("IF ").unwrap().split_once(" THEN ").unwrap();
+                let (name, value) = condition.split_once('=').unwrap();
+                let sent = env(name).filter(|values| !values.is_empty());
+                let matched = match (sent, env("requestIp")) {
+                    (Some(values), _) => values.iter().any(|sent| sent.to_lowercase() == value.to_lowercase()),
+                    (None, None) => false,
+                    (None, Some(values)) => {
+                        let address = values.first().cloned().or(session.address.map(|address| address.to_string()));
+                        address.is_some_and(|address| inside(value, &address))
+                    }
+                };
+                if !matched {
+                    continue;
+                }
+                let (what, value) = demand.split_once('=').unwrap();
+                let alone = |member: &str, value: &str| {
+                    let mut tree = serde_json::json!({"type": member});
+                    let key = format!("{}{}", member[..1].to_lowercase(), &member[1..]);
+                    tree[key] = serde_json::json!(value);
+                    condition_of(world, &tree)
+                };
+                let (said, advice) = match what {
+                    "authlevel" => {
+                        let tree = serde_json::json!({"type": "AuthLevel", "authLevel": value.parse::<i64>().unwrap()});
+                        (condition_of(world, &tree)?, "AuthLevelConditionAdvice")
+                    }
+                    "module" => {
+                        let tree = serde_json::json!({"type": "AuthScheme", "authScheme": [value]});
+                        (condition_of(world, &tree)?, "AuthSchemeConditionAdvice")
+                    }
+                    "realm" => (alone("AuthenticateToRealm", value)?, "AuthenticateToRealmConditionAdvice"),
+                    _ => (alone("AuthenticateToService", value)?, "AuthenticateToServiceConditionAdvice"),
+                };
+                return Ok(advise(said.satisfied, advice, &[value]));
+            }
+            Ok(said(false))
+        }
         // §4.10, §4.17: nobody to ask
         _ => Err(Broken),
+    }
+}
+
+/// The same as [`condition`], where that name is taken.
+fn condition_of(world: &World<'_>, tree: &Value) -> Result<Said, Broken> {
+    condition(world, tree)
+}
+
+/// §4.15, whether an address is in `[a]`, `[a-b]`, or `[a.b.*.*]`.
+fn inside(expression: &str, address: &str) -> bool {
+    let inner = expression.trim_start_matches('[').trim_end_matches(']');
+    if inner.contains('*') {
+        let all = inner.split('.').all(|octet| octet == "*");
+        let (wanted, found): (Vec<_>, Vec<_>) = (inner.split('.').collect(), address.split('.').collect());
+        return all || wanted.len() == found.len() && wanted.iter().zip(&found).all(|(w, f)| *w == "*" || w == f);
+    }
+    let (from, to) = inner.split_once('-').unwrap_or((inner, inner));
+    let [from, to, address] = [from, to, address].map(|text| text.parse::<std::net::IpAddr>().ok());
+    match (from, to, address) {
+        (Some(from), Some(to), Some(address)) => {
+            from.is_ipv4() == address.is_ipv4() && from <= address && address <= to
+        }
+        _ => false,
     }
 }
 
