@@ -5,7 +5,7 @@
 //! | §2.1.5       | the revision is the date of the last change                   | `item`                        |
 //! | §2.4.4       | the order of validation                                       | [`PolicyDraft`], `checked`    |
 //! | §2.4.5       | a PUT with another name renames                               | [`Resource::update`]          |
-//! | §2.4.6       | filters; `_queryId=queryByIdentityUid`                        | [`filter`], `names_identity`  |
+//! | §2.4.6       | filters; `_queryId=queryByIdentityUid`                        | [`filter`]                    |
 //! | §2.4.8       | errors; what is missing is 400 while creating                 | `checked`, `raced`            |
 //! | §2.4.9       | version 1.0                                                   | `body`, `item`                |
 //! | §2.11        | agents evaluate, administrators do everything                 | [`Resource::permit`]          |
@@ -18,7 +18,7 @@ use crate::{
     policy::{
         self,
         model::{Audit, Policy, PolicyContext, PolicyDraft, PolicyName},
-        subject::{SubjectTree, UniversalId},
+        subject::UniversalId,
     },
 };
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
@@ -127,17 +127,6 @@ fn body(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     Ok(Value::Object(body))
 }
 
-/// Whether `tree` lists `uid` where it lets somebody in: not below a NOT (§2.4.6).
-fn names_identity(tree: &SubjectTree, uid: &UniversalId) -> bool {
-    match tree {
-        SubjectTree::Identity { subject_values } => subject_values.contains(uid),
-        SubjectTree::And(children) | SubjectTree::Or(children) => {
-            children.iter().any(|child| names_identity(child, uid))
-        }
-        _ => false,
-    }
-}
-
 impl Resource for Policies {
     fn shape(&self) -> Shape {
         Shape::Collection
@@ -225,7 +214,7 @@ impl Resource for Policies {
                 let missing = || Error::bad_request("Query is missing uid property.");
                 let uid = call.params.get("uid").filter(|uid| !uid.is_empty()).ok_or_else(missing)?;
                 let uid = UniversalId::new(uid);
-                let named = all(call).await?.filter(|policy| names_identity(&policy.subject, &uid));
+                let named = all(call).await?.filter(|policy| policy.subject.lists(&uid));
                 return filter::present(query, named.map(|policy| item(&policy, call)).collect());
             }
             Select::Id(id) => {
