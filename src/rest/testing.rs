@@ -136,6 +136,12 @@ impl Ask<'_> {
         self
     }
 
+    /// From an address.
+    pub fn from(mut self, address: &str) -> Self {
+        self.request = self.request.peer_addr(std::net::SocketAddr::new(address.parse().expect("an address"), 50_000));
+        self
+    }
+
     /// With other routes than ours.
     pub fn at(mut self, routes: Routes) -> Self {
         self.routes = Some(routes);

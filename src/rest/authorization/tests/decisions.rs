@@ -5,7 +5,7 @@ use super::{ALPHA, Service, policy, set, with};
 use crate::{
     audit::{self, Audit},
     decisions::AT_LEAST_HEADER,
-    rest::{authorization::routes, testing::Reply},
+    rest::{Csrf, Scope, authorization::routes, testing::Reply},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -181,6 +181,40 @@ async fn sessions_and_their_facts() {
     service.policy(&with(anyone("self"), "resources", json!(["api://w/u/$SELF/*"]))).await;
     assert_eq!(service.actions(&ask(&["api://w/u/mona/x"], &token)).await, granted);
     assert_eq!(service.actions(&ask(&["api://w/u/paul/x"], &token)).await, json!({}));
+}
+
+/// §4.7: whence the subject speaks, when the request does not say so: the caller now, anybody else when the session began.
+#[actix_web::test]
+async fn addresses_come_from_the_connection() {
+    let service = Service::with_w().await;
+    service.user("mona").await;
+    let near = json!({"type": "IPv4", "startIp": "198.51.100.1", "endIp": "198.51.100.9"});
+    let anyone = with(policy("r"), "subject", json!({"type": "AuthenticatedUsers"}));
+    service.policy(&with(anyone, "condition", near)).await;
+    let table = || routes(crate::rest::routes());
+    let (near, far) = ("198.51.100.5", "203.0.113.5");
+    let own = with(ask(&["api://w/r"], &Value::Null), "subject", Value::Null);
+    for (address, actions) in
+        [(near, json!({"GRANT": true})), (far, json!({})), ("::ffff:198.51.100.5", json!({"GRANT": true}))]
+    {
+        let request = service.rig.admin("POST", &format!("{ALPHA}/policies?_action=evaluate"));
+        let rows = request.at(table()).from(address).json(&own).await.json;
+        assert_eq!(rows[0]["actions"], actions, "{address}");
+        // A header that anybody could send is not believed; what the caller says in the environment is.
+        let request = service.rig.admin("POST", &format!("{ALPHA}/policies?_action=evaluate"));
+        let forwarded = request.at(table()).from(far).header("X-Forwarded-For", address).json(&own).await.json;
+        assert_eq!(forwarded[0]["actions"], json!({}), "{address}");
+    }
+    let told = with(own, "environment", json!({"requestIp": [near]}));
+    assert_eq!(service.actions(&told).await, json!({"GRANT": true}));
+    for (address, actions) in [(near, json!({"GRANT": true})), (far, json!({}))] {
+        let with_login = table().plain(Scope::Realm, "authenticate", Csrf::Checked, crate::rest::authenticate::handle);
+        let login = service.rig.ask("POST", &format!("{ALPHA}/authenticate")).at(with_login).from(address);
+        let login = login.header("X-OpenAM-Username", "mona").header("X-OpenAM-Password", "correct horse");
+        let login = login.header("Accept-API-Version", "resource=2.1").go().await;
+        let subject = json!({"ssoToken": login.json["tokenId"]});
+        assert_eq!(service.actions(&ask(&["api://w/r"], &subject)).await, actions, "{address}: {}", login.text);
+    }
 }
 
 /// §6.5, worked examples; §6.6.
