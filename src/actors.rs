@@ -157,7 +157,7 @@ impl Actors {
 
 impl Owners for Actors {
     async fn apply(&self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
-        let reached = batch.last().map(|committed| committed.at);
+        let reached = batch.last().map(|committed| (committed.at, committed.seq));
         let Split { grants, blacklist, sessions, documents, mut outcomes } = split(batch);
         let grants = self.grants.iter().zip(grants).filter(|(_, tasks)| !tasks.is_empty());
         let grants = join_all(grants.map(|(owner, tasks)| ask(owner, Apply::<GrantCommand>(tasks))));
@@ -185,8 +185,9 @@ impl Owners for Actors {
                 *slot = outcome;
             }
         }
-        if let Some(at) = reached {
+        if let Some((at, seq)) = reached {
             self.views.reach(at);
+            self.views.has_applied(seq);
         }
         outcomes
     }

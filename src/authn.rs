@@ -18,7 +18,7 @@ use quorate_raft::{
     Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, Span,
     sessions::{CreateSession, SessionData},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 /// Longest life of a session and longest pause between two uses, minutes: AM's defaults (b.6).
 const MAX_SESSION_MINUTES: u64 = 120;
@@ -83,7 +83,7 @@ pub enum Failure {
     Unavailable(#[from] Unavailable),
 }
 
-/// Verifies `password` and starts a session.
+/// Verifies `password` and starts a session. `from` is the address that the connection comes from.
 ///
 /// # Errors
 /// [`Failure::Denied`] takes as long for an unknown name as for a wrong password.
@@ -93,9 +93,10 @@ pub async fn login(
     service: Service,
     name: &str,
     password: &str,
+    from: Option<IpAddr>,
 ) -> Result<Minted, Failure> {
     let subject = prove(desk, realm, service, name, password).await?;
-    start_session(desk, realm, service, subject).await.map_err(Failure::Unavailable)
+    start_session(desk, realm, service, subject, from).await.map_err(Failure::Unavailable)
 }
 
 /// Verifies `password` and starts nothing (`noSession=true`).
@@ -141,6 +142,7 @@ async fn start_session(
     realm: &RealmPath,
     service: Service,
     proved: Proved,
+    from: Option<IpAddr>,
 ) -> Result<Minted, Unavailable> {
     let Proved { key, entry } = proved;
     let name = entry.json().get("username").and_then(|name| name.as_str()).unwrap_or(&key.id).to_owned();
@@ -155,6 +157,7 @@ async fn start_session(
         ("authInstant", instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     ]
     .into_iter()
+    .chain(from.map(|address| ("Host", address.to_canonical().to_string())))
     .map(|(name, value)| (text(name), text(&value)))
     .collect();
     let data = SessionData {
@@ -222,17 +225,17 @@ mod tests {
         let (desk, alone) = testing::desk().await;
         let root = RealmPath::root();
         let users = Service::Users("ldapService");
-        let minted = login(&desk, &root, users, "AMADMIN", testing::PASSWORD).await.expect("right password");
+        let minted = login(&desk, &root, users, "AMADMIN", testing::PASSWORD, None).await.expect("right password");
         let token = minted.reveal();
         let caller = caller::session(&desk, &token).expect("a live session");
         assert_eq!((caller.name(), caller.role), ("amAdmin", caller::Role::Administrator));
         for (name, password) in [("amadmin", "wrong"), ("nobody", testing::PASSWORD), ("", "")] {
-            assert_eq!(login(&desk, &root, users, name, password).await.err(), Some(Failure::Denied), "{name}");
+            assert_eq!(login(&desk, &root, users, name, password, None).await.err(), Some(Failure::Denied), "{name}");
         }
         let agents = Service::Agents("Agent");
-        assert_eq!(login(&desk, &root, agents, "amadmin", testing::PASSWORD).await.err(), Some(Failure::Denied));
+        assert_eq!(login(&desk, &root, agents, "amadmin", testing::PASSWORD, None).await.err(), Some(Failure::Denied));
         alone.cut_off.store(true, std::sync::atomic::Ordering::Relaxed);
-        let cut_off = login(&desk, &root, users, "amadmin", testing::PASSWORD).await.err();
+        let cut_off = login(&desk, &root, users, "amadmin", testing::PASSWORD, None).await.err();
         assert_eq!(cut_off, Some(Failure::Unavailable(Unavailable::NoQuorum)));
     }
 
@@ -248,15 +251,15 @@ mod tests {
             crate::desk::put(key.clone(), Precondition::Any, &user(status), vec![], fence)
         };
         desk.write(vec![store("Active", false)]).await.expect("creates");
-        let first = login(&desk, &root, users, "demo", "secret").await.expect("logs in").reveal();
+        let first = login(&desk, &root, users, "demo", "secret", None).await.expect("logs in").reveal();
         assert_eq!(caller::session(&desk, &first).expect("live").name(), "Demo");
         // Disabled, then enabled: what was issued before stays dead (G3).
         desk.write(vec![store("Inactive", true)]).await.expect("disables");
         assert!(caller::session(&desk, &first).is_none());
-        assert_eq!(login(&desk, &root, users, "demo", "secret").await.err(), Some(Failure::Denied));
+        assert_eq!(login(&desk, &root, users, "demo", "secret", None).await.err(), Some(Failure::Denied));
         desk.write(vec![store("Active", true)]).await.expect("enables");
         assert!(caller::session(&desk, &first).is_none());
-        let second = login(&desk, &root, users, "demo", "secret").await.expect("logs in").reveal();
+        let second = login(&desk, &root, users, "demo", "secret", None).await.expect("logs in").reveal();
         assert!(caller::session(&desk, &second).is_some());
         // Idle for longer than allowed.
         alone.later.store(MAX_IDLE_MINUTES * 60_000, std::sync::atomic::Ordering::Relaxed);

@@ -33,6 +33,11 @@ impl BaseUrl {
         )
     }
 
+    /// `https://host:443`, without the context path.
+    pub fn origin(&self) -> &str {
+        &self.0.base_url
+    }
+
     /// `https://host:443/am`.
     pub fn deployment(&self) -> String {
         format!("{}{}", self.0.base_url, self.0.context_path)

@@ -122,7 +122,7 @@ use crate::{
 use actix_web::HttpRequest;
 use quorate_raft::{Kind, Precondition, RealmPath, Refusal, Seq, Write};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 /// Where resources of a kind live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +151,12 @@ pub struct Call<'c> {
     pub version: Version,
     /// For headers that a resource has of its own.
     pub request: &'c HttpRequest,
+    /// Where in the log the last write of this request happened: the answer tells it (see [`REVISION_HEADER`]).
+    pub written: Cell<Option<Seq>>,
 }
+
+/// On the answer to a write: where in the log it happened, for whoever wants to read no older state than that. An extension.
+pub const REVISION_HEADER: &str = "X-Quorate-Revision";
 
 /// What is created.
 #[derive(Clone, Copy)]
@@ -184,8 +189,18 @@ impl Call<'_> {
     /// # Errors
     /// A refusal, for the resource to word, or no decision. `?` gives both the framework's words.
     pub async fn write(&self, write: Write) -> Result<Seq, WriteError> {
-        let revisions = self.desk.write(vec![write]).await?;
-        revisions.first().copied().ok_or(WriteError::Unavailable(Unavailable::Unknown))
+        self.write_all(vec![write]).await
+    }
+
+    /// Writes documents, all or none; where in the log that happened.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn write_all(&self, writes: Vec<Write>) -> Result<Seq, WriteError> {
+        let revisions = self.desk.write(writes).await?;
+        let revision = revisions.first().copied().ok_or(WriteError::Unavailable(Unavailable::Unknown))?;
+        self.written.set(Some(revision));
+        Ok(revision)
     }
 
     /// All documents of a kind in the realm: id, revision, content; by id.

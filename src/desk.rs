@@ -7,6 +7,7 @@ use crate::{
         Actors,
         documents::{Collect, Collection},
     },
+    audit::Audit,
     base_url::BaseUrl,
     consensus::{Consensus, Unavailable},
     keys::KeyRing,
@@ -40,6 +41,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Opens and seals private keys.
     pub keys: KeyRing,
+    /// Records decisions.
+    pub audit: Audit,
     /// What the outside is told about where we are, and names of cookies and headers.
     pub front: Front,
     /// First half of `auditTrackingId`.
@@ -89,6 +92,24 @@ impl Desk {
     /// Signing keys.
     pub fn keys(&self) -> &KeyRing {
         &self.0.keys
+    }
+
+    /// The record of decisions.
+    pub fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
+    /// Whether this node has applied the entry at `revision`, or will never: asks the log for one more entry before it says
+    /// no, because after a snapshot the views do not know how far they are.
+    ///
+    /// # Errors
+    /// Without quorum.
+    pub async fn has_reached(&self, revision: Seq) -> Result<bool, Unavailable> {
+        if self.0.views.applied() >= revision {
+            return Ok(true);
+        }
+        self.propose(Command::Tick).await?;
+        Ok(self.0.views.applied() >= revision)
     }
 
     /// How we look from the outside.

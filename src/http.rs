@@ -1,7 +1,7 @@
 //! The HTTP port: which service answers what, health, metrics, and what every answer has in common.
 
 use crate::{
-    bootstrap,
+    authzen, bootstrap,
     desk::Desk,
     oauth2,
     rest::{self, Csrf, Scope, authenticate, authorization, sessions},
@@ -127,12 +127,12 @@ fn bytes_below(dir: &Path) -> u64 {
 
 /// Everything below `/json`.
 fn json(cfg: &mut web::ServiceConfig) {
-    let routes = rest::routes()
-        .resource(Scope::Realm, "resourcetypes", authorization::ResourceTypes)
-        .resource(Scope::Realm, "applications", authorization::PolicySets)
-        .resource(Scope::Realm, "policies", authorization::Policies)
-        .resource(Scope::Realm, "sessions", sessions::Sessions)
-        .plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
+    let routes = authorization::routes(rest::routes()).resource(Scope::Realm, "sessions", sessions::Sessions).plain(
+        Scope::Realm,
+        "authenticate",
+        Csrf::Checked,
+        authenticate::handle,
+    );
     rest::mount(routes, cfg);
 }
 
@@ -148,6 +148,7 @@ fn route(path: &str, context: &str) -> &'static str {
     let rest = path.strip_prefix(context).unwrap_or(path);
     let last = rest.rsplit('/').next().unwrap_or_default();
     match (rest.starts_with("/oauth2/"), rest.starts_with("/json/"), last) {
+        (false, false, "evaluation" | "evaluations") if rest.contains("/access/v1/") => "access",
         (true, _, "access_token") => "oauth2/access_token",
         (true, _, "authorize") => "oauth2/authorize",
         (true, _, "introspect") => "oauth2/introspect",
@@ -206,11 +207,13 @@ pub fn app(
                 .route("/json/health/live", web::get().to(live))
                 .route("/json/health/ready", web::get().to(ready))
                 .service(web::scope("/oauth2").configure(oauth2::configure))
-                .service(web::scope("/json").configure(json)),
+                .service(web::scope("/json").configure(json))
+                .configure(authzen::configure),
         )
         .route("/livez", web::get().to(live))
         .route("/readyz", web::get().to(ready))
-        .configure(oauth2::configure_root);
+        .configure(oauth2::configure_root)
+        .configure(authzen::configure_root);
     match metrics {
         Some(metrics) => app.app_data(web::Data::new(metrics)).route("/metrics", web::get().to(metrics_page)),
         None => app,

@@ -3,7 +3,9 @@
 //! Read `desk` (what a handler works with), `actors` and `views` (who holds the state, who shows it), then the services.
 
 pub mod actors;
+pub mod audit;
 pub mod authn;
+pub mod authzen;
 pub mod base_url;
 pub mod bootstrap;
 pub mod caller;
@@ -11,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod consensus;
 pub mod crest;
+pub mod decisions;
 pub mod desk;
 pub mod host;
 pub mod http;

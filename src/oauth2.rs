@@ -46,6 +46,7 @@ pub mod provider;
 pub mod redirect;
 pub mod revoke;
 pub mod scope;
+pub mod scope_policy;
 pub mod token;
 pub mod tokeninfo;
 pub mod userinfo;

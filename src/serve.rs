@@ -5,6 +5,7 @@
 
 use crate::{
     actors::Actors,
+    audit::Audit,
     base_url::Settings,
     bootstrap,
     config::{Bootstrap, Config, CookieSecure, HttpTls, PeerSecurity},
@@ -113,6 +114,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         views,
         passwords: Passwords::start(cores()).during("starting password threads")?,
         keys: KeyRing::new(master.expose())?,
+        audit: Audit::start(config.audit.clone()).during("starting the record of decisions")?,
         front: Front {
             context_path: config.site.context_path.clone(),
             cookie_name: config.site.cookie_name.clone(),

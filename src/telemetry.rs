@@ -59,6 +59,8 @@ pub const AUTHENTICATIONS: &str = "quorate_authentications_total";
 pub const POLICY_DECISIONS: &str = "quorate_policy_decisions_total";
 /// Time to decide over policies.
 pub const POLICY_SECONDS: &str = "quorate_policy_decision_seconds";
+/// Events about decisions, recorded or not.
+pub const DECISION_EVENTS: &str = "quorate_decision_events_total";
 /// Proposals that got an answer, or did not.
 pub const PROPOSALS: &str = "quorate_proposals_total";
 /// Time from proposal to outcome.
@@ -91,6 +93,12 @@ pub const METRICS: &[Metric] = &[
     metric(AUTHENTICATIONS, Kind::Counter, Unit::Count, "Logins, by outcome: success, failure"),
     metric(POLICY_DECISIONS, Kind::Counter, Unit::Count, "Policy decisions, by outcome: allow, deny, none"),
     metric(POLICY_SECONDS, Kind::Seconds, Unit::Seconds, "Time to decide one request over policies"),
+    metric(
+        DECISION_EVENTS,
+        Kind::Counter,
+        Unit::Count,
+        "Events about policy decisions, by outcome: recorded, dropped, refused",
+    ),
     metric(PROPOSALS, Kind::Counter, Unit::Count, "Proposals, by outcome; `unknown` and `overloaded` included"),
     metric(PROPOSAL_SECONDS, Kind::Seconds, Unit::Seconds, "Time from proposal to outcome, consensus included"),
     metric(PROPOSALS_IN_FLIGHT, Kind::Gauge, Unit::Count, "Proposals that wait for their outcome"),

@@ -2,6 +2,7 @@
 
 use crate::{
     actors::Actors,
+    audit::Audit,
     base_url::Settings,
     bootstrap,
     consensus::{Consensus, Unavailable},
@@ -56,6 +57,11 @@ impl Consensus for Alone {
 
 /// A desk on a cluster of one that has been set up, and the log behind it.
 pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
+    desk_with(Audit::start(Default::default()).expect("a thread")).await
+}
+
+/// As [`desk`], with another record of decisions.
+pub(crate) async fn desk_with(audit: Audit) -> (Desk, Arc<Alone>) {
     let views = Arc::new(Views::default());
     let actors = Arc::new(Actors::start(&[Arbiter::current()], views.clone()).expect("one arbiter"));
     let alone = Arc::new(Alone {
@@ -70,6 +76,7 @@ pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
         views,
         passwords: Passwords::start(1).expect("threads"),
         keys: KeyRing::new(&[7; 32]).expect("a key"),
+        audit,
         front: Front { context_path: "/am".into(), cookie_name: "iPlanetDirectoryPro".into(), cookie_secure: false },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),

@@ -4,7 +4,7 @@
 
 use papaya::{HashMap, HashSet};
 use quorate_raft::{
-    AccessToken, ByHash, Document, DocumentKey, GrantId, Kind, RealmPath, Session, Stamp, TokenHash,
+    AccessToken, ByHash, Document, DocumentKey, GrantId, Kind, RealmPath, Seq, Session, Stamp, TokenHash,
     grant_sets::StoredCode,
 };
 use serde_json::Value;
@@ -91,6 +91,7 @@ pub struct Views {
     /// Compiled policy sets, by realm and name.
     pub policy_sets: HashMap<(RealmPath, Arc<str>), Arc<PolicySetIndex>>,
     log_time: AtomicU64,
+    applied: AtomicU64,
     documents_epoch: AtomicU64,
 }
 
@@ -103,6 +104,17 @@ impl Views {
     /// Publishes log time; called after the changes of that time.
     pub(crate) fn reach(&self, at: Stamp) {
         self.log_time.fetch_max(at.0, Ordering::AcqRel);
+    }
+
+    /// The last entry that the views are known to show: everything up to it was applied. May lag behind after a snapshot was
+    /// installed, until the next entry.
+    pub fn applied(&self) -> Seq {
+        Seq(self.applied.load(Ordering::Acquire))
+    }
+
+    /// Publishes how far the views are; called after the changes.
+    pub(crate) fn has_applied(&self, seq: Seq) {
+        self.applied.fetch_max(seq.0, Ordering::AcqRel);
     }
 
     /// Moves on with every change of documents or compiled policy sets, once all of the change is published.

@@ -166,6 +166,28 @@ pub const SETTINGS: &[Setting] = &[
         "what to log, e.g. `info,quorate::oauth2=debug`",
     ),
     setting("log.format", Text, Some("text"), None, "`text` or `json`, to standard error"),
+    setting(
+        "decisions.record",
+        Text,
+        Some("all"),
+        None,
+        "which policy decisions are recorded in the log: `all`, `none` or a share such as `2.5%`",
+    ),
+    setting(
+        "decisions.record_sets",
+        List,
+        None,
+        None,
+        "exceptions by policy set, REALM:SET=SHARE each, e.g. `/alpha:oauth2Scopes=all`",
+    ),
+    setting(
+        "decisions.when_full",
+        Text,
+        Some("drop"),
+        None,
+        "when too many events wait: `drop` (counted in /metrics) or `refuse` the decision with 503",
+    ),
+    setting("decisions.queue", Number, Some("8192"), None, "events that may wait to be written"),
     setting("raft.heartbeat_ms", Number, Some("100"), None, "ms between two heartbeats of the leader"),
     setting(
         "raft.election_timeout_min_ms",

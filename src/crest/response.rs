@@ -1,7 +1,8 @@
 //! Answers: status, headers, body (crest.md §4.2, §11).
 
-use super::{Error, Item, Listing, Protocol, Version, item::Shown, pretty};
+use super::{Error, Item, Listing, Protocol, REVISION_HEADER, Version, item::Shown, pretty};
 use actix_web::{HttpResponse, HttpResponseBuilder, http::StatusCode};
+use quorate_raft::Seq;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -18,11 +19,20 @@ pub struct Manner {
     pub cache_control: &'static str,
     /// Whether protocol 1.0 shows ids.
     pub id_in_v1: bool,
+    /// Where in the log the request wrote, if it did.
+    pub written: Option<Seq>,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { pretty: false, protocol: Protocol::V2_1, version: None, cache_control: "private", id_in_v1: true }
+        Self {
+            pretty: false,
+            protocol: Protocol::V2_1,
+            version: None,
+            cache_control: "private",
+            id_in_v1: true,
+            written: None,
+        }
     }
 }
 
@@ -59,6 +69,9 @@ fn respond(status: StatusCode, manner: Manner) -> HttpResponseBuilder {
     headers(&mut response, manner.cache_control);
     if let Some(version) = manner.version {
         response.insert_header(("Content-API-Version", format!("resource={version}")));
+    }
+    if let Some(Seq(revision)) = manner.written {
+        response.insert_header((REVISION_HEADER, revision.to_string()));
     }
     response
 }

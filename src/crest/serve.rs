@@ -13,6 +13,7 @@ use crate::{
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::future::LocalBoxFuture;
 use quorate_raft::RealmPath;
+use std::cell::Cell;
 
 /// How often a change without preconditions starts over when others change the same resource meanwhile.
 const ATTEMPTS: usize = 4;
@@ -94,12 +95,14 @@ pub async fn serve(desk: &Desk, request: &HttpRequest, routed: Routed<'_>) -> Ht
             protocol: head.accepted.protocol,
             version: manner.version.unwrap_or(super::Version(1, 0)),
             request,
+            written: Cell::default(),
         };
         let asked = Asked { verb: &verb, put: head.is_put(), fields: &head.fields };
-        resource.run(&call, place, asked).await
+        let answer = resource.run(&call, place, asked).await?;
+        Ok::<_, Error>((answer, call.written.get()))
     };
     match answer.await {
-        Ok(answer) => response::write(answer, manner),
+        Ok((answer, written)) => response::write(answer, Manner { written, ..manner }),
         Err(error) => response::fail(&error, manner),
     }
 }
@@ -134,6 +137,7 @@ impl<R: Resource> Served for R {
             version: Some(version),
             cache_control: self.cache_control(),
             id_in_v1: self.shows_id_in_protocol_1(),
+            written: None,
         })
     }
 

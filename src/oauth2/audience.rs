@@ -18,14 +18,15 @@ use super::{
     provider::{Plugin, Settings},
 };
 use crate::{
+    actors::policy_sets::set_id,
+    audit::Purpose,
+    consensus::Unavailable,
+    decisions::{NoDecision, Question, Who},
     desk::Desk,
-    policy::{
-        audience,
-        decide::{Environment, Request, decide},
-        subject::Subject,
-    },
+    policy::{audience, circumstances::Environment},
+    views::Entry,
 };
-use quorate_raft::RealmPath;
+use quorate_raft::{Kind, RealmPath};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -86,7 +87,7 @@ pub fn modify(
         let allowed = scope.into_iter().filter(|scope| client.scope(scope).is_some()).collect();
         return Ok((allowed, Modification { aud: None, policy_result: Some(false) }));
     };
-    let mut permissions = granted(desk, realm, &first, asker).unwrap_or_default();
+    let mut permissions = granted(desk, realm, &first, asker)?.unwrap_or_default();
     permissions.retain(|permission| !RESERVED.contains(&&**permission) || client.scope(permission).is_some());
     let aud = (!permissions.is_empty()).then(|| first.provider.into());
     let policy_result = Some(aud.is_some());
@@ -94,40 +95,50 @@ pub fn modify(
 }
 
 /// The permissions that the policy set named like the provider grants to `asker`, in the order asked; `None` when there is
-/// no such set, or what was asked cannot be evaluated.
+/// no such set, or what was asked cannot be evaluated. Here letter case counts in the name: it becomes the token's audience,
+/// and a client of another spelling is another client.
 fn granted(
     desk: &Desk,
     realm: &RealmPath,
     audience: &audience::Audience<'_>,
     asker: Asker<'_>,
-) -> Option<Vec<Arc<str>>> {
-    let set = desk.policy_set(realm, audience.provider)?;
+) -> Result<Option<Vec<Arc<str>>>> {
+    let stored = desk.document(realm, Kind::PolicySet, &set_id(audience.provider));
+    let is_named = |entry: &Entry| entry.json().get("name").and_then(Value::as_str) == Some(audience.provider);
+    let (Some(set), Some(_)) = (desk.policy_set(realm, audience.provider), stored.filter(|entry| is_named(entry)))
+    else {
+        return Ok(None);
+    };
     let text = |value: &str| Value::String(value.to_owned());
     let claims = Map::from_iter([
         ("sub".to_owned(), text(asker.subject)),
         ("subject".to_owned(), text(asker.subject)),
         ("client".to_owned(), text(asker.client)),
     ]);
-    let (resources, subject) = (audience.resources(), Subject::claims(claims));
-    let request = Request { resources: &resources, subject: &subject, environment: &Environment::new() };
-    let decisions = match decide(&set, &request) {
-        Ok(decisions) => decisions,
-        Err(error) => {
-            tracing::debug!(provider = audience.provider, %error, "audience scopes cannot be evaluated");
-            return None;
-        }
+    let question = Question {
+        desk,
+        realm,
+        name: audience.provider,
+        set: &set,
+        who: &Who::claims(claims),
+        environment: &Environment::new(),
+        purpose: Purpose::Token,
     };
-    for (policy, fault) in decisions.iter().flat_map(|decision| &decision.faults) {
-        tracing::warn!(provider = audience.provider, policy, %fault, "a policy was left out");
+    match question.decide(&audience.resources()) {
+        Ok(decisions) => Ok(Some(audience.granted(&decisions).into_iter().map(Into::into).collect())),
+        Err(NoDecision::Refused(error)) => {
+            tracing::debug!(provider = audience.provider, %error, "audience scopes cannot be evaluated");
+            Ok(None)
+        }
+        Err(NoDecision::Unrecorded(_)) => Err(Unavailable::Overloaded.into()),
     }
-    Some(audience.granted(&decisions).into_iter().map(Into::into).collect())
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::{super::provider::Provider, *};
-    use crate::{actors::policy_sets::set_id, desk::put, policy::model::built_in, testing::desk};
-    use quorate_raft::{DocumentKey, Kind, Precondition};
+    use crate::{desk::put, policy::model::built_in, testing::desk};
+    use quorate_raft::{DocumentKey, Precondition};
     use serde_json::json;
 
     /// A policy of set `provider` in `realm` that grants `resource` to whoever has `claim` = `value`.

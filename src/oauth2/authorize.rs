@@ -12,6 +12,7 @@
 //! | OIDC Core §3.1.2.1         | `prompt`, `max_age`, `nonce`                              | `Prompt`, `freshness`   |
 //! | OIDC Core §6               | request objects: not served                            | `request_object`          |
 //! | OIDC Core §3.1.2.3         | a session of this realm, or log in                       | `session`                 |
+//! | authorization §8.2         | scope by policy: what is denied, granted, to be asked  | [`scope_policy::put`]       |
 //! | RFC 6749 §10.2             | consent                                                 | `proceed`                 |
 //! | RFC 6749 §10.12            | CSRF                                                    | [`consent::is_authentic`]   |
 //! | RFC 6749 §4.1.2, RFC 9207  | the answer: `code`, `iss`, `state`, `client_id`           | `issue`                   |
@@ -31,7 +32,7 @@ use super::{
     pkce,
     provider::{Provider, Settings},
     redirect::{self, ResponseMode, Target},
-    scope,
+    scope, scope_policy,
 };
 use crate::{
     caller::{self, Caller},
@@ -198,14 +199,23 @@ async fn proceed(asked: &Asked<'_>, types: &str) -> std::result::Result<HttpResp
         }
         return login::redirect(asked.request, freshness).map_err(Failure::Page);
     };
+    let address = asked.request.http.peer_addr().map(|peer| peer.ip().to_canonical());
+    let client = (asked.client_id, &*asked.client);
+    let (desk, realm) = (asked.request.desk, &asked.request.realm);
+    let owner = scope_policy::Asker::Owner(&caller, address);
+    let verdict = scope_policy::put(desk, realm, client, &asked.settings, scope, owner)?;
+    let to_ask = verdict.to_ask();
+    // What policy grants needs nobody's consent; where policy is not asked, an empty scope does all the same.
+    let asks_consent = asked.settings.asks_consent && !(asked.settings.scope_policy_set.is_some() && to_ask.is_empty());
+    let scope = verdict.with_owner();
     match origin {
         Some(_) if params.get("decision").is_some_and(|decision| decision.eq_ignore_ascii_case("allow")) => {}
         Some(_) => return Err(Error::of(Code::AccessDenied).into()),
-        None if !asked.settings.asks_consent && !prompt.consent => {}
+        None if !asks_consent && !prompt.consent => {}
         None if prompt.none => return Err(Error::of(Code::ConsentRequired).into()),
         None => {
-            let client = (asked.client_id, &*asked.client);
-            return consent::page(asked.request, &caller, client, &asked.target, &scope).map_err(Failure::Page);
+            let shown = if to_ask.is_empty() { &scope } else { &to_ask };
+            return consent::page(asked.request, &caller, client, &asked.target, shown).map_err(Failure::Page);
         }
     }
     issue(asked, &caller, scope, challenge, nonce, origin).await

@@ -6,7 +6,11 @@
 //! | 6749 §3.1.2.2 | registered redirection URIs                           | [`Client::redirect_uris`]    |
 //! | 7591 §2       | grant types, response types, authentication method    | [`Client::grant_types`], [`Client::response_types`], [`Client::auth_method`] |
 
-use super::{attributes::Attributes, grant_type::GrantTypes, provider::Plugins};
+use super::{
+    attributes::Attributes,
+    grant_type::GrantTypes,
+    provider::{Plugins, scope_policy_set},
+};
 use crate::{keys::Algorithm, views::Entry};
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
@@ -15,8 +19,10 @@ use std::{collections::BTreeSet, sync::Arc};
 pub const INTROSPECT_ALL: &str = "am-introspect-all-tokens";
 /// The same, in every realm.
 pub const INTROSPECT_ANY_REALM: &str = "am-introspect-all-tokens-any-realm";
+/// Lets a client evaluate policies of its realm over [`authzen`](crate::authzen). An extension.
+pub const EVALUATE: &str = "am-evaluate-policies";
 /// Scopes that mean a privilege: nothing but the profile grants them (oauth2-endpoints §24).
-pub const RESERVED: [&str; 3] = [INTROSPECT_ALL, INTROSPECT_ANY_REALM, "dynamic_client_registration"];
+pub const RESERVED: [&str; 4] = [INTROSPECT_ALL, INTROSPECT_ANY_REALM, "dynamic_client_registration", EVALUATE];
 
 /// What a client may ask for unless its profile says otherwise, whether or not we serve it (oauth2-config §4).
 pub const RESPONSE_TYPES: &[&str] = &[
@@ -66,6 +72,8 @@ pub struct Overrides {
     pub can_skip_consent: bool,
     /// What validates scope and modifies tokens; absent members fall through to the provider.
     pub plugins: Plugins,
+    /// The policy set that scope is put to; `None` where policy is not asked.
+    pub scope_policy_set: Option<Arc<str>>,
 }
 
 /// A client. Holding one proves nothing about the caller.
@@ -210,6 +218,7 @@ impl Overrides {
             encrypted: group.flag("tokenEncryptionEnabled", false),
             can_skip_consent: group.flag("clientsCanSkipConsent", false),
             plugins: Plugins::compile(group),
+            scope_policy_set: scope_policy_set(group),
         })
     }
 }

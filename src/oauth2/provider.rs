@@ -61,10 +61,15 @@ impl Plugins {
             ["accessTokenModificationPluginType", "accessTokenModifierClass", "accessTokenModificationScript"],
             &["d22f9a0c-426a-4466-b95e-d0f125b0d5fa", "39c08084-1238-43e8-857f-2e11005eac49"],
         );
-        // Scope by policy for every scope is another feature than audience scopes.
-        let by_policy = group.flag("usePolicyEngineForScope", false).then_some(Plugin::Unsupported);
-        Self { validate_scope: by_policy.or(validate_scope), modify_access }
+        Self { validate_scope, modify_access }
     }
+}
+
+/// The policy set that scope is put to (authorization.md §8.1), from the provider's core group or a client's override group;
+/// `None` where policy is not asked.
+pub fn scope_policy_set(group: Attributes<'_>) -> Option<Arc<str>> {
+    let set = group.text("scopesPolicySet").filter(|name| !name.is_empty()).unwrap_or("oauth2Scopes");
+    group.flag("usePolicyEngineForScope", false).then(|| set.into())
 }
 
 fn plugin(group: Attributes<'_>, [kind, class, script]: [&str; 3], standard_scripts: &[&str]) -> Option<Plugin> {
@@ -127,6 +132,8 @@ pub struct Provider {
     pub expects_acr: bool,
     /// Least `max_age`, seconds.
     pub min_max_age: u64,
+    /// The policy set that scope is put to.
+    pub scope_policy_set: Option<Arc<str>>,
     plugins: Plugins,
 }
 
@@ -138,10 +145,7 @@ impl Provider {
         let openid = Attributes::group(document, "coreOIDCConfig");
         let more_openid = Attributes::group(document, "advancedOIDCConfig");
         let consent = Attributes::group(document, "consent");
-        let mut plugins = Plugins::compile(Attributes::group(document, "pluginsConfig"));
-        if core.flag("usePolicyEngineForScope", false) {
-            plugins.validate_scope = Some(Plugin::Unsupported);
-        }
+        let plugins = Plugins::compile(Attributes::group(document, "pluginsConfig"));
         let response_types = advanced.list("responseTypeClasses").unwrap_or_else(|| vec!["code", "id_token", "token"]);
         Self {
             stateless: core.flag("statelessTokensEnabled", false),
@@ -174,6 +178,7 @@ impl Provider {
             always_add_claims: more_openid.flag("alwaysAddClaimsToToken", false),
             expects_acr: more_openid.list("defaultACR").is_some_and(|values| !values.is_empty()),
             min_max_age: more_openid.number("minMaxAge").unwrap_or(1).max(1),
+            scope_policy_set: scope_policy_set(core),
             plugins,
         }
     }
@@ -207,6 +212,10 @@ impl Provider {
                 && overrides.map_or(self.can_skip_consent, |overrides| overrides.can_skip_consent)),
             validate_scope: plugins.validate_scope.or(self.plugins.validate_scope).unwrap_or(Plugin::BuiltIn),
             modify_access: plugins.modify_access.or(self.plugins.modify_access).unwrap_or(Plugin::BuiltIn),
+            scope_policy_set: match overrides {
+                Some(overrides) => overrides.scope_policy_set.clone(),
+                None => self.scope_policy_set.clone(),
+            },
         }
     }
 }
@@ -221,7 +230,7 @@ pub enum Format {
 }
 
 /// What provider and client together say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// In what form access tokens are issued.
     pub format: Format,
@@ -237,6 +246,8 @@ pub struct Settings {
     pub validate_scope: Plugin,
     /// Who modifies access tokens.
     pub modify_access: Plugin,
+    /// The policy set that scope is put to before it is granted; `None` where policy is not asked.
+    pub scope_policy_set: Option<Arc<str>>,
 }
 
 #[cfg(test)]

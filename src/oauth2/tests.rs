@@ -7,6 +7,7 @@ mod introspect;
 mod metadata;
 mod openid;
 mod revoke;
+mod scope_policy;
 mod token;
 mod tokeninfo;
 mod userinfo;

@@ -8,37 +8,40 @@
 //! | §6.5 merging, `DenyOverride`         | `Decision::merge`               |
 //! | §6.6 `ttl`                           | [`Decision::ttl`]               |
 //! | §6.7 what ends up in `attributes`    | `promised`                      |
+//! | §6.9 side effects                    | [`Decision::effects`]           |
 //!
 //! Of the order of checks in §6.3 this takes the recommended one: policy set, resource, subject,
 //! condition; a policy of another set has no influence at all.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Value, json};
 
+pub use super::circumstances::{Circumstances, Environment};
 pub use super::index::PolicySetIndex;
 use super::{
     Error,
-    condition::{Condition, Outcome, TTL_MAX, ValueSets},
-    model::{Actions, AttributeSource, Policy, ResourceAttribute},
+    circumstances::Effect,
+    condition::{Outcome, Scene, TTL_MAX, ValueSets},
+    fault::Fault,
+    index::Compiled,
+    model::{Actions, AttributeSource, ResourceAttribute},
     resource::Resource,
-    subject::{Fault, Subject},
+    subject::Subject,
+    trace::Observer,
 };
 
 /// Most resources in one request (the reference documents no limit).
 pub const MAX_RESOURCES: usize = 10_000;
 
-/// A request's `environment`: case-sensitive keys with their values (§2.6.1).
-pub type Environment = BTreeMap<String, Vec<String>>;
-
 /// What is asked of a policy set.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// As sent.
     pub resources: &'a [String],
     pub subject: &'a Subject,
-    /// For conditions; see [`Condition`] for those there are.
-    pub environment: &'a Environment,
+    /// For conditions.
+    pub circumstances: Circumstances<'a>,
 }
 
 /// What a policy set says about one resource.
@@ -56,10 +59,12 @@ pub struct Decision {
     /// for a strict caller to refuse. Not part of the answer, and not complete: a policy that the index
     /// rules out by what its subject requires is not evaluated, so it has no fault either.
     pub faults: BTreeMap<String, Fault>,
+    /// What conditions ask the caller to do, by side effect (§6.9). Not part of the answer.
+    pub effects: BTreeSet<Effect>,
 }
 
 impl Decision {
-    fn new(resource: &str) -> Self {
+    pub(crate) fn new(resource: &str) -> Self {
         Self {
             resource: resource.to_owned(),
             actions: Actions::new(),
@@ -67,6 +72,7 @@ impl Decision {
             advices: ValueSets::new(),
             ttl: TTL_MAX,
             faults: BTreeMap::new(),
+            effects: BTreeSet::new(),
         }
     }
 
@@ -89,13 +95,23 @@ impl Decision {
         self.actions.get(action) == Some(&true)
     }
 
+    /// Takes in what a policy contributes, if anything.
+    pub(crate) fn take(&mut self, policy: &Compiled, contributed: Result<Option<Contribution<'_>>, Fault>) {
+        match contributed {
+            Ok(Some(contribution)) => self.merge(contribution),
+            Ok(None) => {}
+            Err(fault) => drop(self.faults.insert(policy.policy.name.clone(), fault)),
+        }
+    }
+
     /// `DenyOverride` (§6.5): a deny wins, and advice from any one policy leaves no action standing.
     /// The order of merging does not show in the result.
     fn merge(&mut self, contribution: Contribution<'_>) {
-        let Contribution { actions, attributes, advices, ttl } = contribution;
+        let Contribution { actions, attributes, advices, ttl, effects } = contribution;
         unite(&mut self.attributes, attributes);
         unite(&mut self.advices, advices);
         self.ttl = self.ttl.min(ttl);
+        self.effects.extend(effects);
         if !self.advices.is_empty() {
             self.actions.clear();
             return;
@@ -104,15 +120,28 @@ impl Decision {
             self.actions.entry(action.clone()).and_modify(|so_far| *so_far &= allowed).or_insert(*allowed);
         }
     }
+
+    /// Merges another row into this one (§6.5).
+    pub(crate) fn merge_row(&mut self, other: &Decision) {
+        self.merge(Contribution {
+            actions: Some(&other.actions),
+            attributes: other.attributes.clone(),
+            advices: other.advices.clone(),
+            ttl: other.ttl,
+            effects: BTreeSet::new(),
+        });
+    }
 }
 
 /// What one policy adds to a decision.
 #[derive(Debug)]
-struct Contribution<'a> {
-    actions: Option<&'a Actions>,
-    attributes: ValueSets,
-    advices: ValueSets,
-    ttl: i64,
+pub(crate) struct Contribution<'a> {
+    /// None if its condition fails.
+    pub actions: Option<&'a Actions>,
+    pub attributes: ValueSets,
+    pub advices: ValueSets,
+    pub ttl: i64,
+    pub effects: BTreeSet<Effect>,
 }
 
 /// Decides every distinct resource of `request`, in the order asked.
@@ -120,41 +149,51 @@ struct Contribution<'a> {
 /// # Errors
 /// 400 for the whole request: no resources or too many of them, or one without canonical form (§2.6.4).
 pub fn decide(set: &PolicySetIndex, request: &Request<'_>) -> Result<Vec<Decision>, Error> {
-    if request.resources.is_empty() || request.resources.len() > MAX_RESOURCES {
+    let distinct = distinct(set, request.resources)?;
+    Ok(distinct.iter().map(|(sent, resource)| decide_one(set, sent, resource, request)).collect())
+}
+
+/// The distinct resources of a request, canonical, in the order asked.
+pub(crate) fn distinct<'a>(set: &PolicySetIndex, sent: &'a [String]) -> Result<Vec<(&'a str, Resource)>, Error> {
+    if sent.is_empty() || sent.len() > MAX_RESOURCES {
         return Err(Error::invalid_value("resources"));
     }
     let mut seen = HashSet::new();
-    let distinct = request.resources.iter().filter(|sent| seen.insert(sent.as_str()));
-    let resources: Vec<_> = distinct.map(|sent| Ok((sent, Resource::parse(sent)?))).collect::<Result<_, Error>>()?;
-    Ok(resources.iter().map(|(sent, resource)| decide_one(set, sent, resource, request.subject)).collect())
+    let distinct = sent.iter().map(String::as_str).filter(|sent| seen.insert(*sent));
+    distinct.map(|sent| Ok((sent, set.resource(sent)?))).collect()
 }
 
-fn decide_one(set: &PolicySetIndex, sent: &str, resource: &Resource, subject: &Subject) -> Decision {
-    let mut decision = Decision::new(sent);
-    for policy in set.matching(resource, subject) {
-        match contribution(policy, subject) {
-            Ok(Some(contribution)) => decision.merge(contribution),
-            Ok(None) => {}
-            Err(fault) => drop(decision.faults.insert(policy.name.clone(), fault)),
-        }
+fn decide_one(set: &PolicySetIndex, sent: &str, resource: &Resource, request: &Request<'_>) -> Decision {
+    let mut decision = Decision { faults: set.unreadable().clone(), ..Decision::new(sent) };
+    let scene = Scene::new(&request.circumstances, request.subject, resource.canonical());
+    for policy in set.matching(resource, request.subject) {
+        decision.take(policy, contribution(policy, &scene, &mut ()));
     }
     decision
 }
 
 /// What an active policy whose resource matches contributes (§6.2).
-fn contribution<'a>(policy: &'a Policy, subject: &Subject) -> Result<Option<Contribution<'a>>, Fault> {
-    if !policy.subject.is_satisfied(subject)? {
+pub(crate) fn contribution<'a>(
+    policy: &'a Compiled,
+    scene: &Scene<'a>,
+    observer: &mut impl Observer,
+) -> Result<Option<Contribution<'a>>, Fault> {
+    let policy = &policy.policy;
+    if !policy.subject.evaluate(scene.subject, observer)? {
         return Ok(None);
     }
-    let outcome = policy.condition.as_ref().map_or(Outcome::plain(true), Condition::evaluate);
-    let Outcome { satisfied, advices, attributes, ttl } = outcome;
+    let outcome = match &policy.condition {
+        None => Outcome::plain(true),
+        Some(condition) => condition.evaluate(scene, observer)?,
+    };
+    let Outcome { satisfied, advices, attributes, ttl, effects } = outcome;
     if !satisfied {
         let nothing = ValueSets::new();
-        return Ok(Some(Contribution { actions: None, attributes: nothing, advices, ttl }));
+        return Ok(Some(Contribution { actions: None, attributes: nothing, advices, ttl, effects }));
     }
-    let mut all = promised(policy.resource_attributes.as_deref().unwrap_or_default(), subject)?;
+    let mut all = promised(policy.resource_attributes.as_deref().unwrap_or_default(), scene.subject)?;
     unite(&mut all, attributes);
-    Ok(Some(Contribution { actions: Some(&policy.action_values), attributes: all, advices, ttl }))
+    Ok(Some(Contribution { actions: Some(&policy.action_values), attributes: all, advices, ttl, effects }))
 }
 
 /// The response attributes that a policy promises whoever it applies to (§1.1). A user attribute

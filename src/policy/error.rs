@@ -5,6 +5,7 @@
 //! | §2.2.4 resource types                       | `ResourceType…`, [`Error::Binder`]         |
 //! | §2.3.5 policy sets                          | `PolicySet…`, [`Error::ApplicationType`]   |
 //! | §2.4.8 policies                             | `Policy…`, [`Error::Json`]                 |
+//! | §2.10.3 subjects and conditions             | `Property…` and their neighbours           |
 //! | §2.6.4 evaluate                             | [`Error::InvalidValue`] and the last group |
 //! | "404s raised while creating are a 400" §2.4.8 | [`Error::while_creating`]                |
 
@@ -25,6 +26,20 @@ pub enum Error {
     Binder(String),
     #[error("Property value '{0}' should be defined.")]
     PropertyMissing(&'static str),
+    #[error("Property value '{0}' contains a blank value.")]
+    PropertyBlank(&'static str),
+    #[error("Should define value for {missing}, since value is defined for {present}")]
+    PropertyUnpaired { missing: &'static str, present: &'static str },
+    #[error("At least one of the properties Start Date, Start Time, Start Day should be defined with non null value.")]
+    TimeMissing,
+    #[error("Start date, {start} cannot be greater than end date, {end}")]
+    DatesReversed { start: String, end: String },
+    #[error("Start IP can not be larger than end IP.")]
+    AddressesReversed,
+    #[error("ipRange, dnsName, or startIp-endIp pair MUST be defined.")]
+    AddressMissing,
+    #[error("Invalid OAuth2 Scope '{0}': See RFC 6749 section 3.3 for allowed values.")]
+    InvalidScope(String),
     #[error("Invalid Entitlement Subject classes in Application Privilege.")]
     LogicalSubjectEmpty,
 
@@ -91,6 +106,9 @@ pub enum Error {
     InvalidPort(String),
     #[error("Same rule cannot have both types of wildcards.")]
     MixedWildcards,
+    /// More work than an evaluation may cause.
+    #[error("More than {0} policy resources concern the resource")]
+    TreeTooLarge(usize),
 
     /// See [`Error::while_creating`].
     #[error("{0}")]
@@ -107,7 +125,15 @@ impl Error {
             | Json(_)
             | Binder(_)
             | PropertyMissing(_)
+            | PropertyBlank(_)
+            | PropertyUnpaired { .. }
+            | TimeMissing
+            | DatesReversed { .. }
+            | AddressesReversed
+            | AddressMissing
+            | InvalidScope(_)
             | LogicalSubjectEmpty
+            | TreeTooLarge(_)
             | PolicyNameMissing
             | PolicyNameEmpty
             | PolicyNameMismatch

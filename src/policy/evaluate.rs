@@ -1,8 +1,8 @@
-//! The body of `policies?_action=evaluate` (§2.6).
+//! The bodies of `policies?_action=evaluate` and `evaluateTree` (§2.6).
 //!
 //! | reference                         | here                      |
 //! |-----------------------------------|---------------------------|
-//! | §2.6.1 request                    | [`Evaluate::parse`]       |
+//! | §2.6.1 request                    | [`Evaluate::parse`], [`EvaluateTree::parse`] |
 //! | §2.6.2 `subject`                  | [`Presented`]             |
 //! | §2.6.2 `jwt` is only decoded      | `decoded`                 |
 //! | §2.6.4 errors                     | [`Evaluate::parse`]       |
@@ -15,7 +15,11 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::{Error, decide::Environment, members::Members, model::PolicySet, subject::Claims};
+use super::{Error, circumstances::Environment, members::Members, model::PolicySet, subject::Claims};
+
+/// Most values in one `environment`; the reference documents no limit. Conditions compare them with lists of
+/// their own.
+pub const MAX_ENVIRONMENT: usize = 4096;
 
 /// A request to evaluate, well-formed.
 #[derive(Debug, PartialEq)]
@@ -51,44 +55,68 @@ impl fmt::Debug for Presented {
     }
 }
 
+/// A request to evaluate a tree, well-formed.
+#[derive(Debug, PartialEq)]
+pub struct EvaluateTree {
+    /// As sent.
+    pub resource: String,
+    /// The policy set asked; letter case does not count.
+    pub application: String,
+    pub subject: Presented,
+    pub environment: Environment,
+}
+
 impl Evaluate {
     /// Reads a body. Members it does not know are ignored.
     pub fn parse(body: &Value) -> Result<Self, Error> {
-        let invalid = |member: &'static str| move || Error::invalid_value(member);
-        let strings = |value: &Value| -> Option<Vec<String>> {
-            value.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
-        };
-        let members = Members::of(body, "body").map_err(|_| Error::invalid_value("resources"))?;
-        let resources = members
-            .value("resources")
-            .and_then(strings)
-            .filter(|resources| !resources.is_empty())
-            .ok_or_else(invalid("resources"))?;
-        let application = match members.value("application") {
-            None => PolicySet::DEFAULT,
-            Some(name) => name.as_str().ok_or_else(invalid("application"))?,
-        };
-        let subject = match members.value("subject") {
-            None => Presented::Caller,
-            Some(subject) => presented(subject).ok_or_else(invalid("subject"))?,
-        };
-        let environment = match members.value("environment") {
-            None => Some(Environment::new()),
-            Some(environment) => environment.as_object().and_then(|entries| {
-                let values = |value: &Value| match value {
-                    Value::String(value) => Some(vec![value.clone()]),
-                    value => strings(value),
-                };
-                entries.iter().map(|(key, value)| Some((key.clone(), values(value)?))).collect()
-            }),
-        };
-        Ok(Self {
-            resources,
-            application: application.to_owned(),
-            subject,
-            environment: environment.ok_or_else(invalid("environment"))?,
-        })
+        let invalid = || Error::invalid_value("resources");
+        let members = Members::of(body, "body").map_err(|_| invalid())?;
+        let resources = members.value("resources").and_then(strings);
+        let resources = resources.filter(|resources| !resources.is_empty()).ok_or_else(invalid)?;
+        let (application, subject, environment) = common(&members)?;
+        Ok(Self { resources, application, subject, environment })
     }
+}
+
+impl EvaluateTree {
+    /// Reads a body. Members it does not know are ignored.
+    pub fn parse(body: &Value) -> Result<Self, Error> {
+        let invalid = || Error::invalid_value("resource");
+        let members = Members::of(body, "body").map_err(|_| invalid())?;
+        let resource = members.text("resource").ok().flatten().ok_or_else(invalid)?.to_owned();
+        let (application, subject, environment) = common(&members)?;
+        Ok(Self { resource, application, subject, environment })
+    }
+}
+
+fn strings(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
+}
+
+/// What both requests have: application, subject, environment.
+fn common(members: &Members<'_>) -> Result<(String, Presented, Environment), Error> {
+    let invalid = |member: &'static str| move || Error::invalid_value(member);
+    let application = match members.value("application") {
+        None => PolicySet::DEFAULT,
+        Some(name) => name.as_str().ok_or_else(invalid("application"))?,
+    };
+    let subject = match members.value("subject") {
+        None => Presented::Caller,
+        Some(subject) => presented(subject).ok_or_else(invalid("subject"))?,
+    };
+    let environment = match members.value("environment") {
+        None => Some(Environment::new()),
+        Some(environment) => environment.as_object().and_then(|entries| {
+            let values = |value: &Value| match value {
+                Value::String(value) => Some(vec![value.clone()]),
+                value => strings(value),
+            };
+            entries.iter().map(|(key, value)| Some((key.clone(), values(value)?))).collect()
+        }),
+    };
+    let size = |environment: &Environment| environment.values().map(|values| values.len().max(1)).sum::<usize>();
+    let environment = environment.filter(|environment| size(environment) <= MAX_ENVIRONMENT);
+    Ok((application.to_owned(), subject, environment.ok_or_else(invalid("environment"))?))
 }
 
 /// Reads a `subject`: one bad member spoils it, whatever the others are. Of `jwt` and `claims` the
@@ -181,10 +209,24 @@ mod tests {
         }
         assert_eq!(told(json!([])), "Invalid value resources");
         assert_eq!(told(json!({"resources": ["a"], "application": 1})), "Invalid value application");
-        for environment in [json!([]), json!({"a": 1}), json!({"a": [1]})] {
+        for environment in [json!([]), json!({"a": 1}), json!({"a": [1]}), json!({"a": vec!["b"; MAX_ENVIRONMENT + 1]})]
+        {
             let body = json!({"resources": ["a"], "environment": environment});
             assert_eq!(told(body), "Invalid value environment");
         }
+    }
+
+    #[test]
+    fn a_tree_has_one_resource() {
+        let body = EvaluateTree::parse(&json!({"resource": "a", "application": "w", "environment": {"k": "v"}}));
+        let environment = Environment::from([("k".to_owned(), vec!["v".to_owned()])]);
+        let (resource, application) = ("a".to_owned(), "w".to_owned());
+        assert_eq!(body, Ok(EvaluateTree { resource, application, subject: Presented::Caller, environment }));
+        for body in [json!({}), json!({"resource": ["a"]}), json!({"resources": ["a"]}), json!([])] {
+            assert_eq!(EvaluateTree::parse(&body).unwrap_err().message(), "Invalid value resource");
+        }
+        let body = json!({"resource": "a", "subject": {}});
+        assert_eq!(EvaluateTree::parse(&body).unwrap_err().message(), "Invalid value subject");
     }
 
     #[test]

@@ -1,56 +1,99 @@
 //! Finds the policies that can match, without looking at the others.
 //!
-//! A pattern without wildcards is found by its text. One with wildcards is found by whatever of it is
-//! certain: how matching resources start, how they end, or how their host ends. Within such a group,
-//! policies that require some claim or identity are found by that claim or identity, since a provider
-//! typically has one policy per consumer on the same few resources.
+//! A pattern without wildcards is found by its text. One with wildcards is found by the piece of it that
+//! tells most: how matching resources start, how they end, how their host ends, or what occurs somewhere
+//! in them. Within such a group, policies that require some claim or identity are found by that claim or
+//! identity, since a provider typically has one policy per consumer on the same few resources.
 //!
 //! The index only ever leaves out what cannot contribute; who is left is still matched and evaluated.
+//!
+//! | what                                             | costs                                        |
+//! |--------------------------------------------------|----------------------------------------------|
+//! | a decision                                       | the length of the resource, and who is found |
+//! | a change ([`PolicySetIndex::upsert`], `remove`)  | the paths to the policy's patterns and keys  |
+//! | a copy, for readers who keep what they have      | constant                                     |
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Bound,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    model::{Comparator, Policy, PolicySet},
-    resource::{Pattern, Resource},
+    fault::Fault,
+    model::{Policy, PolicySet},
+    resource::{Comparator, NotCanonical, Pattern, Resource},
     subject::{Subject, SubjectTree, claim_texts},
+    trie::Trie,
 };
 
 /// A policy with more alternative subjects than this is not indexed by them.
 const MAX_KEYS: usize = 64;
 
-/// The policies of one set, compiled for [`decide`](super::decide::decide). Cloning is proportional to
-/// the number of policies; they themselves are shared.
+/// The policies of one set, compiled for [`decide`](super::decide::decide).
 #[derive(Debug, Clone)]
 pub struct PolicySetIndex {
-    set: String,
+    set: Arc<str>,
     comparator: Comparator,
-    policies: HashMap<String, Arc<Policy>>,
-    literal: HashMap<String, Group>,
-    by_prefix: Affixes,
+    /// By name.
+    policies: Trie<Vec<Arc<Compiled>>>,
+    len: usize,
+    literal: Trie<Group>,
+    by_prefix: Trie<Group>,
     /// Keys and questions reversed.
-    by_suffix: Affixes,
+    by_suffix: Trie<Group>,
     /// By the end of the host; keys and questions reversed.
-    by_host: Affixes,
-    /// Patterns with `$SELF`: what they say depends on who asks.
-    by_principal: Group,
+    by_host: Trie<Group>,
+    /// By what occurs anywhere.
+    by_piece: Trie<Group>,
+    /// Active policies of which a resource cannot be read, by name.
+    unreadable: BTreeMap<String, Fault>,
+}
+
+/// A policy with its resources as its set's comparator reads them.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub policy: Arc<Policy>,
+    pub patterns: Vec<Pattern>,
+    /// A resource that cannot be read: it was written for another comparator.
+    pub unreadable: Option<Fault>,
+}
+
+impl Compiled {
+    pub fn new(policy: Arc<Policy>, comparator: Comparator) -> Self {
+        let (mut patterns, mut unreadable) = (Vec::new(), None);
+        for resource in &policy.resources {
+            match Pattern::parse_for(comparator, resource) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(_) => unreadable = Some(Fault::Resource(super::error::excerpt(resource))),
+            }
+        }
+        Self { policy, patterns, unreadable }
+    }
+
+    /// The first pattern that speaks about `resource` (§5.3), `$SELF` being each of `subject`'s principals.
+    pub fn matching(&self, resource: &Resource, subject: &Subject) -> Option<&Pattern> {
+        self.patterns.iter().find(|pattern| matches(pattern, resource, subject))
+    }
+}
+
+fn matches(pattern: &Pattern, resource: &Resource, subject: &Subject) -> bool {
+    if !pattern.names_principal() {
+        return pattern.matches(resource);
+    }
+    subject.principal_names().filter_map(|name| pattern.for_principal(name)).any(|pattern| pattern.matches(resource))
 }
 
 impl PolicySetIndex {
     /// An empty index for the policies of `set`.
     pub fn new(set: &PolicySet) -> Self {
         Self {
-            set: set.name.to_lowercase(),
+            set: set.name.to_lowercase().into(),
             comparator: set.comparator(),
-            policies: HashMap::new(),
-            literal: HashMap::new(),
-            by_prefix: Affixes::default(),
-            by_suffix: Affixes::default(),
-            by_host: Affixes::default(),
-            by_principal: Group::default(),
+            policies: Trie::default(),
+            len: 0,
+            literal: Trie::default(),
+            by_prefix: Trie::default(),
+            by_suffix: Trie::default(),
+            by_host: Trie::default(),
+            by_piece: Trie::default(),
+            unreadable: BTreeMap::new(),
         }
     }
 
@@ -58,55 +101,92 @@ impl PolicySetIndex {
     /// what moving it away looks like from here.
     pub fn upsert(&mut self, policy: Arc<Policy>) {
         self.remove(&policy.name);
-        if policy.application_name.to_lowercase() != self.set {
+        if *policy.application_name.to_lowercase() != *self.set {
             return;
         }
-        if policy.active && self.comparator == Comparator::Url {
+        let compiled = Arc::new(Compiled::new(policy.clone(), self.comparator));
+        if policy.active && self.comparator != Comparator::None {
             let keys = keys(&policy.subject);
-            for (n, pattern) in policy.resources.iter().enumerate() {
-                let entry = Entry { policy: policy.clone(), pattern: n };
-                self.group(&Place::of(pattern)).insert(&keys, &entry);
+            for (n, pattern) in compiled.patterns.iter().enumerate() {
+                let entry = Entry { policy: compiled.clone(), pattern: n };
+                let (groups, key) = self.place(pattern);
+                groups.entry(&key).insert(&keys, &entry);
             }
         }
-        self.policies.insert(policy.name.clone(), policy);
+        if let Some(fault) = compiled.unreadable.clone().filter(|_| policy.active) {
+            self.unreadable.insert(policy.name.clone(), fault);
+        }
+        self.policies.entry(policy.name.as_bytes()).push(compiled);
+        self.len += 1;
     }
 
     /// Takes out the policy called `name`; says whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
-        let Some(policy) = self.policies.remove(name) else {
+        let Some(policy) = self.find(name).cloned() else {
             return false;
         };
-        let keys = keys(&policy.subject);
-        for pattern in &policy.resources {
-            let place = Place::of(pattern);
-            let group = self.group(&place);
-            group.remove(&keys, name);
-            if group.is_empty() {
-                self.drop_group(&place);
-            }
+        self.unreadable.remove(name);
+        self.policies.change(name.as_bytes(), |policies| {
+            policies.retain(|policy| policy.policy.name != name);
+            !policies.is_empty()
+        });
+        self.len -= 1;
+        let keys = keys(&policy.policy.subject);
+        for pattern in &policy.patterns {
+            let (groups, key) = self.place(pattern);
+            groups.change(&key, |group| {
+                group.remove(&keys, name);
+                !group.is_empty()
+            });
         }
         true
     }
 
+    fn find(&self, name: &str) -> Option<&Arc<Compiled>> {
+        self.policies.get(name.as_bytes())?.iter().find(|policy| policy.policy.name == name)
+    }
+
     /// The policy called `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<Policy>> {
-        self.policies.get(name)
+        self.find(name).map(|compiled| &compiled.policy)
     }
 
     /// How many policies the set has, inactive ones included.
     pub fn len(&self) -> usize {
-        self.policies.len()
+        self.len
     }
 
     /// Whether the set has no policy.
     pub fn is_empty(&self) -> bool {
-        self.policies.is_empty()
+        self.len == 0
+    }
+
+    /// Canonicalises a requested resource as this set's policies are written.
+    pub fn resource(&self, sent: &str) -> Result<Resource, NotCanonical> {
+        Resource::parse_for(self.comparator, sent)
+    }
+
+    /// How resources are compared here.
+    pub(crate) fn comparator(&self) -> Comparator {
+        self.comparator
+    }
+
+    /// Active policies that may not have their full say, by name: they were written for another comparator.
+    pub(crate) fn unreadable(&self) -> &BTreeMap<String, Fault> {
+        &self.unreadable
+    }
+
+    /// All policies, by name.
+    pub(crate) fn by_name(&self) -> Vec<&Arc<Compiled>> {
+        let mut all: Vec<_> = self.policies.values().flatten().collect();
+        all.sort_unstable_by(|a, b| a.policy.name.cmp(&b.policy.name));
+        all
     }
 
     /// The active policies that speak about `resource` (§5.3) and may be satisfied by `subject`, each
     /// once, in no particular order.
-    pub(crate) fn matching(&self, resource: &Resource, subject: &Subject) -> Vec<&Policy> {
-        let mut matching: Vec<&Policy> = Vec::new();
+    pub(crate) fn matching(&self, resource: &Resource, subject: &Subject) -> Vec<&Compiled> {
+        let mut matching: Vec<&Compiled> = Vec::new();
         self.candidates(resource, subject, &mut |entry| {
             if entry.matches(resource, subject) {
                 matching.push(&entry.policy);
@@ -119,120 +199,82 @@ impl PolicySetIndex {
     }
 
     fn candidates<'a>(&'a self, resource: &Resource, subject: &Subject, visit: &mut impl FnMut(&'a Entry)) {
-        let text = resource.folded();
+        let text = resource.folded().as_bytes();
         if let Some(group) = self.literal.get(text) {
             group.visit(subject, visit);
         }
         self.by_prefix.visit(text, |group| group.visit(subject, visit));
-        if !self.by_suffix.0.is_empty() {
+        if !self.by_suffix.is_empty() {
             self.by_suffix.visit(&reversed(text), |group| group.visit(subject, visit));
         }
-        if let Some(host) = resource.host().filter(|_| !self.by_host.0.is_empty()) {
-            self.by_host.visit(&reversed(host), |group| group.visit(subject, visit));
+        if let Some(host) = resource.host().filter(|_| !self.by_host.is_empty()) {
+            self.by_host.visit(&reversed(host.as_bytes()), |group| group.visit(subject, visit));
         }
-        self.by_principal.visit(subject, visit);
-    }
-
-    fn group(&mut self, place: &Place) -> &mut Group {
-        match place {
-            Place::Literal(text) => self.literal.entry(text.clone()).or_default(),
-            Place::Prefix(key) => self.by_prefix.0.entry(key.clone()).or_default(),
-            Place::Suffix(key) => self.by_suffix.0.entry(key.clone()).or_default(),
-            Place::Host(key) => self.by_host.0.entry(key.clone()).or_default(),
-            Place::Principal => &mut self.by_principal,
+        if !self.by_piece.is_empty() {
+            // A piece that occurs twice is one.
+            let mut groups: Vec<&Group> = Vec::new();
+            let starts = (0..text.len()).filter_map(|start| text.get(start..));
+            starts.for_each(|tail| self.by_piece.visit(tail, |group| groups.push(group)));
+            groups.sort_unstable_by_key(|group| std::ptr::from_ref(*group));
+            groups.dedup_by_key(|group| std::ptr::from_ref(*group));
+            groups.into_iter().for_each(|group| group.visit(subject, visit));
         }
     }
 
-    fn drop_group(&mut self, place: &Place) {
-        match place {
-            Place::Literal(text) => drop(self.literal.remove(text)),
-            Place::Prefix(key) => drop(self.by_prefix.0.remove(key)),
-            Place::Suffix(key) => drop(self.by_suffix.0.remove(key)),
-            Place::Host(key) => drop(self.by_host.0.remove(key)),
-            Place::Principal => {}
+    /// Where a pattern is found, and by what: the piece that tells most of all that are certain about its
+    /// matches.
+    fn place(&mut self, pattern: &Pattern) -> (&mut Trie<Group>, Vec<u8>) {
+        if pattern.is_literal() && !pattern.names_principal() {
+            return (&mut self.literal, pattern.folded().into());
         }
-    }
-}
-
-/// Where a pattern is found.
-enum Place {
-    Literal(String),
-    Prefix(String),
-    Suffix(String),
-    Host(String),
-    Principal,
-}
-
-impl Place {
-    /// The most telling of what is certain about a pattern's matches. A scheme alone tells little.
-    fn of(pattern: &Pattern) -> Self {
-        if pattern.names_principal() {
-            return Self::Principal;
+        let prefix = pattern.certain_prefix();
+        if pattern.names_principal() || !pattern.is_glob() {
+            return (&mut self.by_prefix, prefix.into());
         }
-        if pattern.is_literal() {
-            return Self::Literal(pattern.folded().to_owned());
-        }
-        let (prefix, suffix) = (pattern.literal_prefix(), pattern.literal_suffix());
-        let prefix_tells = match pattern.gate() {
-            Some(_) => prefix.split_once("://").is_some_and(|(_, rest)| !rest.is_empty()),
-            None => prefix.len() >= suffix.len(),
-        };
-        match pattern.gate() {
-            _ if prefix_tells => Self::Prefix(prefix.to_owned()),
-            Some(gate) if !gate.is_empty() => Self::Host(reversed(gate)),
-            _ if !suffix.is_empty() => Self::Suffix(reversed(suffix)),
-            _ => Self::Prefix(prefix.to_owned()),
+        let suffix = pattern.certain_suffix();
+        let piece = pattern.certain_pieces().max_by_key(|piece| telling(piece)).unwrap_or_default();
+        let gate = pattern.gate().unwrap_or_default();
+        // A scheme tells nothing.
+        let after_scheme = prefix.split_once("://").map_or(prefix, |(_, rest)| rest);
+        match [telling(after_scheme), telling(gate), telling(suffix), telling(piece)] {
+            [prefix_tells, gate, suffix, piece] if prefix_tells >= gate.max(suffix).max(piece) => {
+                (&mut self.by_prefix, prefix.into())
+            }
+            [_, gate_tells, suffix, piece] if gate_tells >= suffix.max(piece) => {
+                (&mut self.by_host, reversed(gate.as_bytes()))
+            }
+            [_, _, suffix_tells, piece] if suffix_tells >= piece => (&mut self.by_suffix, reversed(suffix.as_bytes())),
+            _ => (&mut self.by_piece, piece.into()),
         }
     }
 }
 
-fn reversed(text: &str) -> String {
-    text.chars().rev().collect()
+/// How much a piece of a pattern tells: letters and digits, but the ports that every URL has only if there is
+/// nothing else.
+fn telling(piece: &str) -> usize {
+    let all = piece.bytes().filter(|byte| !byte.is_ascii_punctuation()).count();
+    let ports = [(":443", 3), (":80", 2)].into_iter().filter(|(port, _)| {
+        piece.ends_with(port) || piece.split_once(port).is_some_and(|(_, rest)| rest.starts_with('/'))
+    });
+    let without_port = all - ports.map(|(_, digits)| digits).max().unwrap_or_default();
+    without_port.max(all.min(1))
 }
 
-/// Groups by the beginning that their resources have in common.
-#[derive(Debug, Clone, Default)]
-struct Affixes(BTreeMap<String, Group>);
-
-impl Affixes {
-    /// Visits the groups whose key `text` begins with, longest first. In sorted order all of them lie
-    /// before `text`; whatever else lies between them is skipped over.
-    fn visit<'a>(&'a self, text: &str, mut visit: impl FnMut(&'a Group)) {
-        let mut bound = Bound::Included(text);
-        while let Some((key, group)) = self.0.range::<str, _>((Bound::Unbounded, bound)).next_back() {
-            bound = if text.starts_with(key.as_str()) {
-                visit(group);
-                Bound::Excluded(key)
-            } else {
-                // Shares `common` with the text; so does any key in between, and none of those fits.
-                let differs = text.char_indices().zip(key.chars()).find(|((_, t), k)| t != k);
-                let common = differs.map_or(text.len(), |((at, _), _)| at);
-                Bound::Included(text.get(..common).unwrap_or_default())
-            };
-        }
-    }
+fn reversed(text: &[u8]) -> Vec<u8> {
+    text.iter().rev().copied().collect()
 }
 
 /// One pattern of one policy.
 #[derive(Debug, Clone)]
 struct Entry {
-    policy: Arc<Policy>,
-    /// Position in `policy.resources`.
+    policy: Arc<Compiled>,
+    /// Position in `policy.patterns`.
     pattern: usize,
 }
 
 impl Entry {
     fn matches(&self, resource: &Resource, subject: &Subject) -> bool {
-        let Some(pattern) = self.policy.resources.get(self.pattern) else {
-            return false;
-        };
-        if !pattern.names_principal() {
-            return pattern.matches(resource);
-        }
-        subject
-            .principal_names()
-            .filter_map(|name| pattern.for_principal(name))
-            .any(|pattern| pattern.matches(resource))
+        self.policy.patterns.get(self.pattern).is_some_and(|pattern| matches(pattern, resource, subject))
     }
 }
 
@@ -242,9 +284,9 @@ struct Group {
     /// Those that require nothing in particular.
     open: Vec<Entry>,
     /// Claim name → claim value → those that ask for it.
-    by_claim: BTreeMap<String, HashMap<String, Vec<Entry>>>,
+    by_claim: BTreeMap<String, Trie<Vec<Entry>>>,
     /// Normal form of a universal id → those that ask for it.
-    by_identity: HashMap<String, Vec<Entry>>,
+    by_identity: Trie<Vec<Entry>>,
 }
 
 impl Group {
@@ -254,10 +296,8 @@ impl Group {
         };
         for key in keys {
             let entries = match *key {
-                Key::Claim(name, value) => {
-                    self.by_claim.entry(name.to_owned()).or_default().entry(value.to_owned()).or_default()
-                }
-                Key::Identity(id) => self.by_identity.entry(id.to_owned()).or_default(),
+                Key::Claim(name, value) => self.by_claim.entry(name.to_owned()).or_default().entry(value.as_bytes()),
+                Key::Identity(id) => self.by_identity.entry(id.as_bytes()),
             };
             entries.push(entry.clone());
         }
@@ -265,35 +305,25 @@ impl Group {
 
     /// Undoes every [`Group::insert`] of the policy called `policy`, whose keys are `keys`.
     fn remove(&mut self, keys: &Option<Vec<Key<'_>>>, policy: &str) {
-        let other = |entry: &Entry| entry.policy.name != policy;
+        let other = |entry: &Entry| entry.policy.policy.name != policy;
         let Some(keys) = keys else {
             return self.open.retain(other);
+        };
+        let retain = |entries: &mut Vec<Entry>| {
+            entries.retain(other);
+            !entries.is_empty()
         };
         for key in keys {
             match *key {
                 Key::Claim(name, value) => {
-                    let Some(values) = self.by_claim.get_mut(name) else {
-                        continue;
-                    };
-                    if let Some(entries) = values.get_mut(value) {
-                        entries.retain(other);
-                        if entries.is_empty() {
-                            values.remove(value);
+                    if let Some(values) = self.by_claim.get_mut(name) {
+                        values.change(value.as_bytes(), retain);
+                        if values.is_empty() {
+                            self.by_claim.remove(name);
                         }
                     }
-                    if values.is_empty() {
-                        self.by_claim.remove(name);
-                    }
                 }
-                Key::Identity(id) => {
-                    let Some(entries) = self.by_identity.get_mut(id) else {
-                        continue;
-                    };
-                    entries.retain(other);
-                    if entries.is_empty() {
-                        self.by_identity.remove(id);
-                    }
-                }
+                Key::Identity(id) => self.by_identity.change(id.as_bytes(), retain),
             }
         }
     }
@@ -309,13 +339,13 @@ impl Group {
             for (name, values) in &self.by_claim {
                 // A claim that is no text satisfies nothing and nobody (§3.4).
                 for text in claim_texts(name, claims.get(name)).unwrap_or_default() {
-                    values.get(text).into_iter().flatten().for_each(&mut *visit);
+                    values.get(text.as_bytes()).into_iter().flatten().for_each(&mut *visit);
                 }
             }
         }
         if let Some(session) = &subject.session {
             for id in std::iter::once(&session.user).chain(&session.groups) {
-                self.by_identity.get(id.normal()).into_iter().flatten().for_each(&mut *visit);
+                self.by_identity.get(id.normal().as_bytes()).into_iter().flatten().for_each(&mut *visit);
             }
         }
     }
@@ -363,10 +393,7 @@ impl PolicySetIndex {
 
     /// Whether nothing is left behind by policies that are gone.
     pub(crate) fn holds_nothing(&self) -> bool {
-        let affixes = [&self.by_prefix, &self.by_suffix, &self.by_host];
-        self.policies.is_empty()
-            && self.literal.is_empty()
-            && affixes.iter().all(|affixes| affixes.0.is_empty())
-            && self.by_principal.is_empty()
+        let tries = [&self.literal, &self.by_prefix, &self.by_suffix, &self.by_host, &self.by_piece];
+        self.len == 0 && self.policies.is_empty() && tries.iter().all(|trie| trie.is_empty())
     }
 }

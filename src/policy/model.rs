@@ -24,8 +24,9 @@ mod policy;
 mod policy_set;
 mod resource_type;
 
+pub use super::resource::Comparator;
 pub use policy::{AttributeSource, Policy, PolicyContext, PolicyDraft, PolicyName, ResourceAttribute};
-pub use policy_set::{Comparator, PolicySet};
+pub use policy_set::PolicySet;
 pub use resource_type::ResourceType;
 
 /// Action names with allow (`true`) or deny (`false`).

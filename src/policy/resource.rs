@@ -8,13 +8,18 @@
 //! | §5.3 test 2, authority gate                 | `Pattern::gate`, `Resource::host`       |
 //! | §5.3 test 3, structural comparison          | `compare_url`, `compare`, `compare_tokens` |
 //! | §5.5 pattern check when a policy is written | [`Pattern::accepts`]                    |
+//! | §5.7 the other comparators                  | [`Comparator`]                          |
 //! | §6.2 `$SELF`                                | [`Pattern::for_principal`]              |
+//! | §6.8 relevant for a tree, and related in it | [`Pattern::is_relevant_for`], [`Pattern::relation`] |
 //!
 //! Two wildcards exist: `*` (any characters) and `-*-` (one level). Nothing here backtracks: with `n`
 //! and `m` the lengths and `k ≤` [`MAX_WILDCARDS`], a comparison takes `O(n + m)` steps when the pattern
-//! has no `-*-`, and `O(k·n + m)` when it has.
+//! has no `-*-`, and `O(k·n + m)` when it has. Regular expressions are automata of bounded size
+//! ([`MAX_REGEX`]), so they are linear in the resource, too.
 
 use std::borrow::Cow;
+
+use regex::{Regex, RegexBuilder};
 
 use super::Error;
 
@@ -24,6 +29,26 @@ pub const MAX_LENGTH: usize = 4096;
 
 /// Most wildcards in one pattern. Bounds the one part of matching whose cost grows with them.
 pub const MAX_WILDCARDS: usize = 64;
+
+/// Largest compiled regular expression, in bytes of automaton.
+pub const MAX_REGEX: usize = 1 << 18;
+
+/// How the resources of a set's policies are written and compared (§5.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Comparator {
+    /// The language of chapter 5.
+    #[default]
+    Url,
+    /// That without the special form of http and https; whole strings are compared.
+    Prefix,
+    /// Equality of what was sent.
+    Exact,
+    /// The policy's resource is a regular expression for the whole request. Look-around and
+    /// back-references, whose cost nothing bounds, are refused.
+    Regex,
+    /// UMA's own, which is not served: no policy of such a set ever matches.
+    None,
+}
 
 const LEVEL: &str = "-*-";
 const SELF: &str = "$SELF";
@@ -41,6 +66,8 @@ pub enum NotCanonical {
     TooLong,
     #[error("more than {MAX_WILDCARDS} wildcards")]
     TooManyWildcards,
+    #[error("not a regular expression of bounded cost")]
+    Regex,
 }
 
 /// What an evaluation answers when a requested resource is not canonical (§2.6.4).
@@ -50,7 +77,9 @@ impl From<NotCanonical> for Error {
             NotCanonical::InvalidPort(port) => Error::InvalidPort(super::error::excerpt(&port)),
             NotCanonical::MixedWildcardsInUrl => Error::InvalidPort("{0}".into()),
             NotCanonical::MixedWildcards => Error::MixedWildcards,
-            NotCanonical::TooLong | NotCanonical::TooManyWildcards => Error::invalid_value("resources"),
+            NotCanonical::TooLong | NotCanonical::TooManyWildcards | NotCanonical::Regex => {
+                Error::invalid_value("resources")
+            }
         }
     }
 }
@@ -63,10 +92,15 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// Canonicalises what the request sent.
+    /// Canonicalises what the request sent to a set with the URL comparator.
     pub fn parse(sent: &str) -> Result<Self, NotCanonical> {
-        let canonical = canonical(sent)?;
-        Ok(Self { folded: fold(&canonical), canonical })
+        Self::parse_for(Comparator::Url, sent)
+    }
+
+    /// Canonicalises what the request sent.
+    pub fn parse_for(comparator: Comparator, sent: &str) -> Result<Self, NotCanonical> {
+        let (canonical, folded) = forms(comparator, sent)?;
+        Ok(Self { canonical, folded })
     }
 
     /// The canonical form, in the request's letter case (what conditions get to see).
@@ -86,20 +120,55 @@ impl Resource {
 }
 
 /// A policy's resource, or a pattern of a resource type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Pattern {
     canonical: String,
     folded: String,
+    rule: Rule,
+}
+
+/// A [`Comparator`], ready.
+#[derive(Debug, Clone)]
+enum Rule {
+    Url,
+    Prefix,
+    Exact,
+    Regex(Box<Regex>),
+    None,
 }
 
 impl Pattern {
-    /// Canonicalises what an administrator wrote.
+    /// Canonicalises what an administrator wrote for a set with the URL comparator.
     pub fn parse(sent: &str) -> Result<Self, NotCanonical> {
-        let canonical = canonical(sent)?;
-        if canonical.bytes().filter(|byte| *byte == b'*').count() > MAX_WILDCARDS {
+        Self::parse_for(Comparator::Url, sent)
+    }
+
+    /// Canonicalises what an administrator wrote.
+    pub fn parse_for(comparator: Comparator, sent: &str) -> Result<Self, NotCanonical> {
+        let (canonical, folded) = forms(comparator, sent)?;
+        let rule = match comparator {
+            Comparator::Url => Rule::Url,
+            Comparator::Prefix => Rule::Prefix,
+            Comparator::Exact => Rule::Exact,
+            Comparator::None => Rule::None,
+            Comparator::Regex => Rule::Regex(Box::new(regex(&canonical)?)),
+        };
+        let globs = matches!(rule, Rule::Url | Rule::Prefix);
+        if globs && canonical.bytes().filter(|byte| *byte == b'*').count() > MAX_WILDCARDS {
             return Err(NotCanonical::TooManyWildcards);
         }
-        Ok(Self { folded: fold(&canonical), canonical })
+        Ok(Self { canonical, folded, rule })
+    }
+
+    /// The comparator it was written for.
+    pub fn comparator(&self) -> Comparator {
+        match self.rule {
+            Rule::Url => Comparator::Url,
+            Rule::Prefix => Comparator::Prefix,
+            Rule::Exact => Comparator::Exact,
+            Rule::Regex(_) => Comparator::Regex,
+            Rule::None => Comparator::None,
+        }
     }
 
     /// The canonical form: what is stored and read back.
@@ -107,23 +176,60 @@ impl Pattern {
         &self.canonical
     }
 
-    /// Whether a policy with this resource speaks about `resource` (§5.3).
+    /// Whether a policy with this resource speaks about `resource` (§5.3, §5.7), which is of the same comparator.
     pub fn matches(&self, resource: &Resource) -> bool {
         let (pattern, resource) = (self.folded.as_str(), resource.folded.as_str());
-        if self.is_literal() {
-            // All three tests come down to equality without a wildcard.
-            return pattern == resource;
+        match &self.rule {
+            Rule::None => false,
+            Rule::Exact => pattern == resource,
+            Rule::Regex(regex) => regex.is_match(resource),
+            // All tests come down to equality without a wildcard.
+            Rule::Url | Rule::Prefix if self.is_literal() => pattern == resource,
+            Rule::Url | Rule::Prefix => {
+                anchored(pattern, resource)
+                    && gate_passes(pattern, resource)
+                    && (pattern == resource || self.compare(resource) == Fit::Wild)
+            }
         }
-        anchored(pattern, resource)
-            && gate_passes(pattern, resource)
-            && (pattern == resource || compare_url(resource, pattern) == Fit::Wild)
     }
 
     /// Whether a policy may have `resource` when this is a pattern of its resource type (§5.5).
     /// Structural only, hence a little wider than [`Pattern::matches`].
     pub fn accepts(&self, resource: &Pattern) -> bool {
-        let (pattern, resource) = (self.folded.as_str(), resource.folded.as_str());
-        is_or_lies_below(resource, pattern) || compare_url(resource, pattern) == Fit::Wild
+        match self.rule {
+            Rule::Url | Rule::Prefix => {
+                is_or_lies_below(&resource.folded, &self.folded) || self.compare(&resource.folded) == Fit::Wild
+            }
+            _ => self.folded == resource.folded || self.compare(&resource.folded) == Fit::Wild,
+        }
+    }
+
+    /// How `request`, resource or pattern in lower case, compares to this pattern.
+    fn compare(&self, request: &str) -> Fit {
+        match &self.rule {
+            Rule::Url => compare_url(request, &self.folded),
+            Rule::Prefix => compare(request, &self.folded),
+            Rule::Exact if request == self.folded => Fit::Exact,
+            Rule::Regex(_) if request == self.folded => Fit::Exact,
+            Rule::Regex(regex) if regex.is_match(request) => Fit::Wild,
+            Rule::Exact | Rule::Regex(_) | Rule::None => Fit::No,
+        }
+    }
+
+    /// Whether a tree of `resource` shows this pattern (§6.8 step 2): it covers the resource or lies below it.
+    pub(crate) fn is_relevant_for(&self, resource: &Resource) -> bool {
+        if matches!(self.rule, Rule::None) {
+            return false;
+        }
+        let globs = matches!(self.rule, Rule::Url | Rule::Prefix);
+        matches!(self.compare(&resource.folded), Fit::Wild | Fit::Sub)
+            || self.folded == resource.folded
+            || globs && is_or_lies_below(&self.folded, &resource.folded)
+    }
+
+    /// Where `entry` stands to this row of a tree (§6.8 step 4).
+    pub(crate) fn relation(&self, entry: &Pattern) -> Fit {
+        self.compare(&entry.folded)
     }
 
     /// The pattern with `$SELF` replaced by a principal's name (§6.2). `None` when the name could not
@@ -132,7 +238,12 @@ impl Pattern {
         let plain = !name.is_empty()
             && !matches!(name, "." | "..")
             && !name.contains(|c: char| "*/?#&=:$".contains(c) || c.is_control());
-        plain.then(|| Pattern::parse(&self.canonical.replace(SELF, name)).ok()).flatten()
+        let name = match self.rule {
+            Rule::Regex(_) => Cow::Owned(regex::escape(name)),
+            _ => Cow::Borrowed(name),
+        };
+        let named = || Pattern::parse_for(self.comparator(), &self.canonical.replace(SELF, &name)).ok();
+        plain.then(named).flatten()
     }
 
     /// Whether the pattern depends on who asks.
@@ -142,7 +253,16 @@ impl Pattern {
 
     /// Whether the pattern has no wildcard, so that it matches exactly its own lower-case form.
     pub(crate) fn is_literal(&self) -> bool {
-        !self.folded.contains('*')
+        match self.rule {
+            Rule::Url | Rule::Prefix => !self.folded.contains('*'),
+            Rule::Exact => true,
+            Rule::Regex(_) | Rule::None => false,
+        }
+    }
+
+    /// Whether what matches can be told by pieces of the pattern's text.
+    pub(crate) fn is_glob(&self) -> bool {
+        matches!(self.rule, Rule::Url | Rule::Prefix)
     }
 
     /// The canonical form in lower case: what is compared.
@@ -150,23 +270,72 @@ impl Pattern {
         &self.folded
     }
 
-    /// What every matching resource starts with.
-    pub(crate) fn literal_prefix(&self) -> &str {
+    /// What every matching resource starts with, whoever `$SELF` is.
+    pub(crate) fn certain_prefix(&self) -> &str {
+        if !self.is_glob() {
+            return "";
+        }
         let head = self.folded.split('*').next().unwrap_or_default();
+        let head = match self.names_principal() {
+            // A name may change the order of a query.
+            true => head.split(['$', '?']).next().unwrap_or_default(),
+            false => head,
+        };
         // The `-` may belong to a `-*-`; a shorter prefix is true as well.
         head.strip_suffix('-').unwrap_or(head)
     }
 
     /// What every matching resource ends with.
-    pub(crate) fn literal_suffix(&self) -> &str {
+    pub(crate) fn certain_suffix(&self) -> &str {
         let tail = self.folded.rsplit('*').next().unwrap_or_default();
         tail.strip_prefix('-').unwrap_or(tail)
+    }
+
+    /// What every matching resource has somewhere between its ends, each on its own.
+    pub(crate) fn certain_pieces(&self) -> impl Iterator<Item = &str> {
+        let between = self.folded.split_once('*').and_then(|(_, rest)| rest.rsplit_once('*'));
+        let pieces = between.map(|(between, _)| between).into_iter().flat_map(|between| between.split('*'));
+        let pieces = pieces.map(|piece| piece.strip_prefix('-').unwrap_or(piece));
+        pieces.map(|piece| piece.strip_suffix('-').unwrap_or(piece))
     }
 
     /// What the host of every matching resource ends with (§5.3 test 2); `None` without `://`.
     pub(crate) fn gate(&self) -> Option<&str> {
         host(&self.folded).map(gate)
     }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical && self.comparator() == other.comparator()
+    }
+}
+
+impl Eq for Pattern {}
+
+/// The canonical form of `sent`, and what is compared of it.
+fn forms(comparator: Comparator, sent: &str) -> Result<(String, String), NotCanonical> {
+    let canonical = match comparator {
+        Comparator::Url | Comparator::None => canonical(sent)?,
+        Comparator::Prefix => canonical_plain(sent)?,
+        Comparator::Exact | Comparator::Regex if sent.len() > MAX_LENGTH => return Err(NotCanonical::TooLong),
+        Comparator::Exact | Comparator::Regex => sent.to_owned(),
+    };
+    let folded = match comparator {
+        Comparator::Exact | Comparator::Regex => canonical.clone(),
+        _ => fold(&canonical),
+    };
+    Ok((canonical, folded))
+}
+
+/// An expression for a whole text, whose search is linear and whose automaton is bounded.
+pub(crate) fn regex(pattern: &str) -> Result<Regex, NotCanonical> {
+    let whole = format!(r"\A(?:{pattern})\z");
+    let mut builder = RegexBuilder::new(&whole);
+    let bounded = builder.size_limit(MAX_REGEX).dfa_size_limit(MAX_REGEX).nest_limit(64);
+    // On its own first, so that what is wrapped cannot close the group that wraps it.
+    let alone = RegexBuilder::new(pattern).size_limit(MAX_REGEX).dfa_size_limit(MAX_REGEX).nest_limit(64).build();
+    alone.and_then(|_| bounded.build()).map_err(|_| NotCanonical::Regex)
 }
 
 /// The canonical form (§5.2). Idempotent.
@@ -179,16 +348,28 @@ pub fn canonical(sent: &str) -> Result<String, NotCanonical> {
         Some((scheme, rest)) if matches!(scheme.trim_end_matches('*'), "http" | "https") => {
             canonical_http(scheme, rest)?
         }
-        _ if mixes_wildcards(sent) => return Err(NotCanonical::MixedWildcards),
+        _ => return canonical_plain(sent),
+    };
+    // A port may have been added; what is stored must be readable again.
+    if canonical.len() > MAX_LENGTH { Err(NotCanonical::TooLong) } else { Ok(canonical) }
+}
+
+/// §5.2 case b.
+fn canonical_plain(sent: &str) -> Result<String, NotCanonical> {
+    if sent.len() > MAX_LENGTH {
+        return Err(NotCanonical::TooLong);
+    }
+    if mixes_wildcards(sent) {
+        return Err(NotCanonical::MixedWildcards);
+    }
+    Ok(match sent.split_once("://") {
         Some((scheme, rest)) => {
             let (location, query) = cut(rest, '?');
             let (authority, path) = cut(location, '/');
             format!("{scheme}://{authority}{}{query}", normalised(path))
         }
         None => normalised(sent),
-    };
-    // A port may have been added; what is stored must be readable again.
-    if canonical.len() > MAX_LENGTH { Err(NotCanonical::TooLong) } else { Ok(canonical) }
+    })
 }
 
 /// §5.2 case a. `scheme` is `http` or `https`, perhaps with stars behind it.
@@ -411,22 +592,26 @@ fn gate(host: &str) -> &str {
 // ---------------------------------------------------------------------------------------------------
 // Test 3: the structural comparison.
 
-/// How a request compares to a pattern. The reference tells two more kinds of "no" apart
-/// (`Sub`, `Super`), which only its tree evaluation looks at.
+/// How a request compares to a pattern. Only `Exact` and `Wild` are a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fit {
+pub(crate) enum Fit {
     Exact,
     Wild,
+    /// The pattern lies below the request.
+    Sub,
+    /// The request lies below the pattern.
+    Super,
     No,
 }
 
 impl Fit {
+    fn fits(self) -> bool {
+        matches!(self, Fit::Exact | Fit::Wild)
+    }
+
+    /// Of two parts that fit, what they are together.
     fn and(self, other: Fit) -> Fit {
-        match (self, other) {
-            (Fit::No, _) | (_, Fit::No) => Fit::No,
-            (Fit::Exact, Fit::Exact) => Fit::Exact,
-            _ => Fit::Wild,
-        }
+        if self == Fit::Exact { other } else { self }
     }
 }
 
@@ -440,7 +625,7 @@ fn compare_url(request: &str, pattern: &str) -> Fit {
         return compare(request, pattern);
     }
     let scheme = compare(request_scheme, pattern_scheme);
-    if scheme == Fit::No {
+    if !scheme.fits() {
         return Fit::No;
     }
     let (r, p) = (with_slash(r), with_slash(p));
@@ -456,12 +641,22 @@ fn compare_url(request: &str, pattern: &str) -> Fit {
     if r_port.is_empty() {
         return Fit::No;
     }
+    let (host, port) = (compare(r_host, p_host), compare(r_port, p_port));
+    if !host.fits() || !port.fits() {
+        return Fit::No;
+    }
     let rest = match (r_rest.split_once('?'), p_rest.split_once('?')) {
-        (Some((r_path, r_query)), Some((p_path, p_query))) => compare(r_path, p_path).and(compare(r_query, p_query)),
-        (Some(_), None) => Fit::No,
+        (Some((r_path, r_query)), Some((p_path, p_query))) => match compare(r_path, p_path) {
+            path if path.fits() => match compare(r_query, p_query) {
+                query if query.fits() => path.and(query),
+                misfit => misfit,
+            },
+            misfit => misfit,
+        },
+        (Some(_), None) => Fit::Super,
         (None, _) => compare(r_rest, p_rest),
     };
-    scheme.and(compare(r_host, p_host)).and(compare(r_port, p_port)).and(rest)
+    if rest.fits() { scheme.and(host).and(port).and(rest) } else { rest }
 }
 
 fn with_slash(text: &str) -> Cow<'_, str> {
@@ -474,12 +669,42 @@ fn compare(request: &str, pattern: &str) -> Fit {
     if pattern.contains(LEVEL) {
         compare_tokens(request, pattern)
     } else if !pattern.contains('*') {
-        if request == pattern { Fit::Exact } else { Fit::No }
+        prefix_relation(request, pattern)
     } else if glob(pattern, "*", request, |_| true) {
         Fit::Wild
     } else {
+        glob_relation(request, pattern)
+    }
+}
+
+/// The prefix relation of §5.3.
+fn prefix_relation(request: &str, pattern: &str) -> Fit {
+    if request == pattern {
+        Fit::Exact
+    } else if is_or_lies_below(pattern, request) {
+        Fit::Sub
+    } else if is_or_lies_below(request, pattern) {
+        Fit::Super
+    } else {
         Fit::No
     }
+}
+
+/// The glob relation of §5.3, of a request that does not match.
+fn glob_relation(request: &str, pattern: &str) -> Fit {
+    let mut pieces = pattern.split('*').peekable();
+    let head = pieces.next().unwrap_or_default();
+    let Some(mut rest) = request.strip_prefix(head) else {
+        return if is_or_lies_below(head, request) { Fit::Sub } else { Fit::No };
+    };
+    while let Some(piece) = pieces.next() {
+        let found = if pieces.peek().is_none() { rest.rsplit_once(piece) } else { rest.split_once(piece) };
+        match found {
+            None => return Fit::Sub,
+            Some((_, after)) => rest = after,
+        }
+    }
+    if rest.starts_with('/') { Fit::Super } else { Fit::Sub }
 }
 
 /// `…*?*` says the same as `…*`, as far as this comparison goes.
@@ -498,10 +723,10 @@ fn compare_tokens(request: &str, pattern: &str) -> Fit {
     loop {
         match (request.next(), pattern.next()) {
             (None, None) => return fit,
-            (Some(_), None) => return Fit::No,
+            (Some(_), None) => return Fit::Super,
             (None, Some(token)) => {
                 let empty_level = token == LEVEL && pattern.next().is_none();
-                return if empty_level { Fit::Wild } else { Fit::No };
+                return if empty_level { Fit::Wild } else { Fit::Sub };
             }
             (Some(r), Some(p)) if p.contains(LEVEL) => {
                 if !glob(p, LEVEL, r, |_| true) {

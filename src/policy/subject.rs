@@ -4,20 +4,24 @@
 //! |------------------------------------|--------------------------------------------------|
 //! | §1.4 universal ids, compared as DN | [`UniversalId`]                                  |
 //! | §3.1 the evaluated subject         | [`Subject`]                                      |
+//! | §4.3–§4.12 what a session knows    | [`Session`]                                      |
 //! | §3.2–§3.7 subject types            | [`SubjectTree::parse`], [`SubjectTree::is_satisfied`] |
-//! | §3.5 an error in a child propagates| the `?` in [`SubjectTree::is_satisfied`]         |
+//! | §3.5 an error in a child propagates| the `?` in `SubjectTree::evaluate`               |
 //! | §2.10.3 messages                   | [`SubjectTree::parse`]                           |
+//! | §2.4.6 query by identity           | [`SubjectTree::lists`]                           |
 //!
 //! An evaluation has three outcomes: satisfied, not satisfied, and a [`Fault`]. The third is not
 //! "not satisfied": under `NOT` that would grant (§6.4).
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde_json::{Map, Value, json};
 
+pub use super::fault::Fault;
 use super::{
     Error,
     members::{Members, Wrong},
+    trace::{Answer, Comparison, Observer},
 };
 
 /// Deepest nesting of subjects (and of conditions) in one policy. The reference documents no limit.
@@ -90,6 +94,78 @@ pub struct Session {
     pub user: UniversalId,
     /// The groups that user is a member of.
     pub groups: Vec<UniversalId>,
+    /// The highest authentication level reached (§4.2).
+    pub auth_level: i64,
+    /// The module instances that authenticated it (§4.3).
+    pub modules: Vec<Module>,
+    /// The chains and journeys that authenticated it (§4.5).
+    pub services: Vec<Qualified>,
+    /// The realms it authenticated to: `/alpha`, the root realm `/` (§4.4).
+    pub realms: Vec<String>,
+    /// Whence it comes, for requests that do not say so themselves (§4.7).
+    pub address: Option<IpAddr>,
+    /// When it authenticated, epoch milliseconds (§4.11).
+    pub authenticated_at: i64,
+    /// Session properties, by case-sensitive name (§4.12). Several values are divided by `|`.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// An authentication module instance that a session went through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    pub name: Qualified,
+    /// When, epoch milliseconds.
+    pub authenticated_at: i64,
+}
+
+/// A name within a realm: `/alpha:StrongLogin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Qualified {
+    /// `/alpha`, the root realm `/`.
+    pub realm: String,
+    pub name: String,
+}
+
+impl Qualified {
+    pub fn new(realm: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { realm: realm.into(), name: name.into() }
+    }
+
+    /// Whether `text`, qualified or not, names this.
+    pub(crate) fn is_called(&self, text: &str) -> bool {
+        match text.split_once(':') {
+            Some((realm, name)) => realm == self.realm && name == self.name,
+            None => text == self.name,
+        }
+    }
+}
+
+impl fmt::Display for Qualified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.realm, self.name)
+    }
+}
+
+impl Session {
+    /// Of `user`, of whose authentication nothing is known: level 0, before everything else.
+    pub fn new(user: UniversalId, groups: Vec<UniversalId>) -> Self {
+        Self {
+            user,
+            groups,
+            auth_level: 0,
+            modules: Vec::new(),
+            services: Vec::new(),
+            realms: Vec::new(),
+            address: None,
+            authenticated_at: 0,
+            properties: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the session's user is `id` or a member of it.
+    pub(crate) fn is(&self, id: &UniversalId) -> bool {
+        *id == self.user || self.groups.contains(id)
+    }
 }
 
 /// Whom an evaluation is about. The two halves are separate principals (§3.1): each subject type
@@ -104,12 +180,12 @@ pub struct Subject {
 }
 
 /// Attributes of a user's profile, by name.
-pub type Profile = std::collections::BTreeMap<String, Vec<String>>;
+pub type Profile = BTreeMap<String, Vec<String>>;
 
 impl Subject {
     /// A subject known by a session only.
     pub fn session(user: UniversalId, groups: Vec<UniversalId>) -> Self {
-        Self { session: Some(Session { user, groups }), ..Self::default() }
+        Self { session: Some(Session::new(user, groups)), ..Self::default() }
     }
 
     /// A subject known by claims only.
@@ -120,26 +196,23 @@ impl Subject {
     /// What `$SELF` stands for: the name of each principal, which of a DN is the value of its first
     /// component (§6.2).
     pub(crate) fn principal_names(&self) -> impl Iterator<Item = &str> {
+        self.principals().map(first_component)
+    }
+
+    /// The principals' names: the session's universal id, and `sub` (§3.1).
+    pub(crate) fn principals(&self) -> impl Iterator<Item = &str> {
         let user = self.session.as_ref().map(|session| session.user.as_str());
         let sub = self.claims.as_ref().and_then(|claims| claims.get("sub")).and_then(Value::as_str);
-        user.into_iter().chain(sub).map(|name| match name.split_once('=') {
-            Some((_, value)) => value.split(',').next().unwrap_or_default().trim(),
-            None => name,
-        })
+        user.into_iter().chain(sub)
     }
 }
 
-/// Why a policy could not be decided; it contributes nothing, and the caller logs this.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// A number, boolean, object, or an array that is not all strings (§3.4).
-    #[error("claim '{0}' is neither a string nor an array of strings")]
-    ClaimNotText(String),
-    /// §3.7; class names are kept, never loaded.
-    #[error("subject of legacy type 'Policy' cannot be evaluated")]
-    LegacySubject,
-    #[error("user attributes were promised, but no user profile is known")]
-    NoProfile,
+/// Of a DN the value of its first component; any other name as it is.
+pub(crate) fn first_component(name: &str) -> &str {
+    match name.split_once('=') {
+        Some((_, value)) => value.split(',').next().unwrap_or_default().trim(),
+        None => name,
+    }
 }
 
 /// A policy's `subject` member.
@@ -255,34 +328,87 @@ impl SubjectTree {
     /// [`Fault`] when that cannot be said. `AND` and `OR` stop as soon as they know, in the order
     /// written, so a fault behind that point does not show.
     pub fn is_satisfied(&self, subject: &Subject) -> Result<bool, Fault> {
+        self.evaluate(subject, &mut ())
+    }
+
+    /// [`SubjectTree::is_satisfied`], watched.
+    pub(crate) fn evaluate(&self, subject: &Subject, observer: &mut impl Observer) -> Result<bool, Fault> {
+        observer.enter(self.kind(), || self.to_json());
+        let said = self.says(subject, observer);
+        observer.leave(|| Answer::of(said.as_ref().copied()));
+        said
+    }
+
+    fn says(&self, subject: &Subject, observer: &mut impl Observer) -> Result<bool, Fault> {
         match self {
-            Self::AuthenticatedUsers => Ok(subject.session.is_some()),
-            Self::Identity { subject_values } => Ok(subject.session.as_ref().is_some_and(|session| {
-                subject_values.iter().any(|id| *id == session.user || session.groups.contains(id))
-            })),
+            Self::AuthenticatedUsers => {
+                let authenticated = subject.session.is_some();
+                observer.compared(|| Comparison::new("session", "a session", authenticated));
+                Ok(authenticated)
+            }
+            Self::Identity { subject_values } => {
+                let session = subject.session.as_ref();
+                observer.compared(|| {
+                    let wanted: Value = subject_values.iter().map(UniversalId::as_str).collect();
+                    let ids = session.map(|session| std::iter::once(&session.user).chain(&session.groups));
+                    let found: Option<Value> = ids.map(|ids| ids.map(UniversalId::as_str).collect());
+                    Comparison::new("session.user and its groups", wanted, found)
+                });
+                Ok(session.is_some_and(|session| subject_values.iter().any(|id| session.is(id))))
+            }
             Self::JwtClaim { claim_name, claim_value } => {
                 let claim = subject.claims.as_ref().and_then(|claims| claims.get(claim_name));
+                observer
+                    .compared(|| Comparison::new(format!("claims.{claim_name}"), claim_value.as_str(), claim.cloned()));
                 Ok(claim_texts(claim_name, claim)?.contains(&claim_value.as_str()))
             }
-            Self::And(children) => {
-                for child in children {
-                    if !child.is_satisfied(subject)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            Self::Or(children) => {
-                for child in children {
-                    if child.is_satisfied(subject)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
-            Self::Not(child) => Ok(!child.is_satisfied(subject)?),
+            Self::And(children) => Self::until(children, false, subject, observer),
+            Self::Or(children) => Self::until(children, true, subject, observer),
+            Self::Not(child) => Ok(!child.evaluate(subject, observer)?),
             Self::None => Ok(false),
             Self::Policy { .. } => Err(Fault::LegacySubject),
+        }
+    }
+
+    /// Looks at `children` until one says `decisive`, which then is the answer.
+    fn until(
+        children: &[Self],
+        decisive: bool,
+        subject: &Subject,
+        observer: &mut impl Observer,
+    ) -> Result<bool, Fault> {
+        let mut children = children.iter();
+        while let Some(child) = children.next() {
+            let said = child.evaluate(subject, observer);
+            if said != Ok(!decisive) {
+                children.for_each(|child| observer.skipped(child.kind(), || child.to_json()));
+                return said;
+            }
+        }
+        Ok(!decisive)
+    }
+
+    /// Whether the tree lists `id` in an `Identity` subject that is not below a `NOT`: what a query by identity
+    /// looks for (§2.4.6). Neither groups nor wildcards are expanded.
+    pub fn lists(&self, id: &UniversalId) -> bool {
+        match self {
+            Self::Identity { subject_values } => subject_values.contains(id),
+            Self::And(children) | Self::Or(children) => children.iter().any(|child| child.lists(id)),
+            _ => false,
+        }
+    }
+
+    /// The `type`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::AuthenticatedUsers => "AuthenticatedUsers",
+            Self::Identity { .. } => "Identity",
+            Self::JwtClaim { .. } => "JwtClaim",
+            Self::And(_) => "AND",
+            Self::Or(_) => "OR",
+            Self::Not(_) => "NOT",
+            Self::None => "NONE",
+            Self::Policy { .. } => "Policy",
         }
     }
 }
@@ -321,7 +447,7 @@ fn only_child(members: &Members<'_>, depth: usize) -> Result<SubjectTree, Error>
     SubjectTree::parse_at(child, depth + 1)
 }
 
-fn within_limit(member: &'static str, length: usize) -> Result<(), Error> {
+pub(crate) fn within_limit(member: &'static str, length: usize) -> Result<(), Error> {
     if length <= MAX_CHILDREN {
         return Ok(());
     }
@@ -451,6 +577,16 @@ mod tests {
         assert_eq!(tree(legacy.clone()).is_satisfied(&mona()), Err(Fault::LegacySubject));
         let negated = tree(json!({"type": "NOT", "subject": legacy}));
         assert_eq!(negated.is_satisfied(&mona()), Err(Fault::LegacySubject));
+    }
+
+    #[test]
+    fn a_query_by_identity_finds_what_is_listed_and_not_negated() {
+        let identity = json!({"type": "Identity", "subjectValues": ["id=Mona, ou=user,ou=am-config"]});
+        let mona = UniversalId::new("id=mona,ou=user,ou=am-config");
+        let negated = json!({"type": "NOT", "subject": identity});
+        let nested = json!({"type": "OR", "subjects": [{"type": "NONE"}, {"type": "AND", "subjects": [identity]}]});
+        assert!(tree(identity).lists(&mona) && tree(nested).lists(&mona) && !tree(negated).lists(&mona));
+        assert!(!tree(json!({"type": "AuthenticatedUsers"})).lists(&mona));
     }
 
     #[test]

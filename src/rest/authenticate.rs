@@ -32,6 +32,7 @@ use actix_web::{
 use metrics::counter;
 use quorate_raft::{Kind, RealmPath};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 
 const VERSIONS: [Version; 2] = [Version(1, 2), Version(2, 1)];
 
@@ -100,7 +101,8 @@ async fn attempt(call: &PlainCall) -> Result<Success, Error> {
         _ if step.get("authId").is_some() => Err(Failure::Denied.into()),
         Headers::Present(credentials) => {
             let service = index.unwrap_or(Service::Users("ldapService"));
-            login(desk, realm, service, &credentials, params.get("noSession") == Some("true")).await
+            let from = request.peer_addr().map(|peer| peer.ip());
+            login(desk, realm, service, &credentials, params.get("noSession") == Some("true"), from).await
         }
         Headers::Absent if index.is_none() && params.get("ForceAuth") != Some("true") => {
             match caller::authenticated(desk, request).await? {
@@ -152,13 +154,14 @@ async fn login(
     service: Service,
     credentials: &Credentials,
     no_session: bool,
+    from: Option<IpAddr>,
 ) -> Result<Success, Error> {
     let Credentials { username, password } = credentials;
     if no_session {
         authn::check(desk, realm, service, username, password).await?;
         return Ok(Success::NoSession);
     }
-    let minted = authn::login(desk, realm, service, username, password).await?;
+    let minted = authn::login(desk, realm, service, username, password, from).await?;
     Ok(Success::Session(minted.reveal()))
 }
 

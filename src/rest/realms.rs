@@ -14,6 +14,7 @@ use crate::{
     crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
     desk::{WriteError, put},
     realms::from_parameter,
+    rest::authorization::built_in,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use quorate_raft::{Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq};
@@ -243,7 +244,9 @@ impl Resource for Realms {
         check_aliases_free(call, &path, &fields.aliases).await?;
         let body = fields.body();
         let write = put(key(&path), Precondition::Absent, &Value::Object(body.clone()), fields.references(), false);
-        match call.write(write).await {
+        // What a realm has is there with it, or neither is.
+        let writes = std::iter::once(write).chain(built_in::writes(&path)).collect();
+        match call.write_all(writes).await {
             Ok(revision) => Ok(Item::new(id_of(path.as_str()), Some(revision), body)),
             Err(WriteError::Refused(Refusal::Exists(_))) => Err(taken()),
             Err(WriteError::Refused(Refusal::Dangling(parent))) => Err(unreadable(&parent.id)),

@@ -116,6 +116,12 @@ impl Routes {
         self.0.iter().filter_map(|route| route.template.first().map(String::as_str))
     }
 
+    /// The paths of all endpoints, in the order they were added: for tests that every one has a test.
+    #[cfg(test)]
+    pub(super) fn paths(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|route| route.template.join("/"))
+    }
+
     /// The endpoint with the longest template that `path` starts with.
     fn endpoint(&self, scope: Scope, path: &[String]) -> Option<&Route> {
         let fits = |route: &&Route| {

@@ -2,10 +2,11 @@
 
 use super::{Routes, mount, routes};
 use crate::{
+    audit::Audit,
     bootstrap::ADMINISTRATOR_ID,
     desk::Desk,
     secrets::{HandleKind, Minted},
-    testing::{Alone, desk},
+    testing::{Alone, desk_with},
 };
 use actix_web::{
     App,
@@ -59,7 +60,12 @@ pub(crate) struct Ask<'r> {
 
 impl Rig {
     pub async fn new() -> Self {
-        let (desk, alone) = desk().await;
+        Self::recorded(Audit::start(Default::default()).expect("a thread")).await
+    }
+
+    /// With another record of decisions.
+    pub async fn recorded(audit: Audit) -> Self {
+        let (desk, alone) = desk_with(audit).await;
         let mut rig = Self { desk, alone, admin: String::new() };
         rig.admin = rig.session(&RealmPath::root(), Kind::User, ADMINISTRATOR_ID).await;
         rig
@@ -127,6 +133,12 @@ impl Ask<'_> {
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.insert_header((name, value));
+        self
+    }
+
+    /// From an address.
+    pub fn from(mut self, address: &str) -> Self {
+        self.request = self.request.peer_addr(std::net::SocketAddr::new(address.parse().expect("an address"), 50_000));
         self
     }
 

@@ -35,7 +35,7 @@ const MAX_VALUE_BYTES: usize = 4096;
 const PASSWORD: &str = "userpassword";
 
 /// Attributes that a user may have. Others that start with one of [`OPEN`] are free to use.
-const ATTRIBUTES: &[&str] = &[
+pub(super) const ATTRIBUTES: &[&str] = &[
     "assignedDashboard",
     "c",
     "cn",

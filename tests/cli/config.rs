@@ -83,6 +83,7 @@ fn nothing_said_is_one_node_on_loopback() {
     assert_eq!(config.raft.election_max, Duration::from_millis(600));
     assert_eq!(config.shutdown, Duration::from_secs(5));
     assert_eq!(config.log.format, LogFormat::Text);
+    assert_eq!(config.audit, quorate::audit::Settings::default());
     assert_eq!(config.http_workers, None);
 }
 
@@ -163,6 +164,10 @@ fn each_setting_refuses_what_it_cannot_mean() {
         ("QUORATE_LIMITS_MAX_INFLIGHT_PROPOSALS", &["0", "many"]),
         ("QUORATE_LOG_FILTER", &["quorate=loud", "a=b=c"]),
         ("QUORATE_LOG_FORMAT", &["xml"]),
+        ("QUORATE_DECISIONS_RECORD", &["some", "5", "101%", "0.001%"]),
+        ("QUORATE_DECISIONS_RECORD_SETS", &["w=all", "alpha:w=all", "/alpha:w", "/alpha:w=some"]),
+        ("QUORATE_DECISIONS_WHEN_FULL", &["wait"]),
+        ("QUORATE_DECISIONS_QUEUE", &["0", "many"]),
         ("QUORATE_TLS_CERT", &["/nonexistent.pem"]),
         ("QUORATE_PEER_TLS_CA", &["/nonexistent.pem"]),
         ("QUORATE_MASTER_KEY_FILE", &["/nonexistent"]),

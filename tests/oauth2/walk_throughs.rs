@@ -36,19 +36,19 @@ async fn set_up(cluster: &Cluster, user: &str, client_based: bool) {
     let body = json!({ "username": user, "userpassword": "Passw0rd!", "mail": ["demo@example.com"], "sn": ["Demo"] });
     cluster.administer(0, &admin, Method::PUT, &json_at(&format!("/users/{user}")), body).await;
     let body = json!({
-        "uuid": "76656a38-5f8e-401b-83aa-4ccb74ce88d2", "name": PROVIDER,
+        "uuid": "6f1d2c8e-0b5a-4a86-9d3b-2f7c1e90a4d7", "name": PROVIDER,
         "patterns": [format!("api://{PROVIDER}/*")], "actions": { "GRANT": true },
     });
     cluster.administer(0, &admin, Method::POST, &json_at("/resourcetypes?_action=create"), body).await;
     let body = json!({
         "name": PROVIDER, "displayName": "Provider Policies", "applicationType": "iPlanetAMWebAgentService",
-        "resourceTypeUuids": ["76656a38-5f8e-401b-83aa-4ccb74ce88d2"],
+        "resourceTypeUuids": ["6f1d2c8e-0b5a-4a86-9d3b-2f7c1e90a4d7"],
     });
     cluster.administer(0, &admin, Method::POST, &json_at("/applications?_action=create"), body).await;
     let subject = |value: &str| json!({ "type": "JwtClaim", "claimName": "subject", "claimValue": value });
     let body = json!({
         "name": "read", "active": true, "applicationName": PROVIDER,
-        "resourceTypeUuid": "76656a38-5f8e-401b-83aa-4ccb74ce88d2",
+        "resourceTypeUuid": "6f1d2c8e-0b5a-4a86-9d3b-2f7c1e90a4d7",
         "resources": [READ], "actionValues": { "GRANT": true },
         "subject": { "type": "OR", "subjects": [subject(CONSUMER), subject(user)] },
     });

@@ -4,6 +4,7 @@
 //! |-----------------------|--------------------------------------------|------------------------------|
 //! | 6749 §4.4             | confidential clients only                  | [`grant`]                    |
 //! | 6749 §4.4.2           | `scope` OPTIONAL                           | [`scope::resolve`]           |
+//! | authorization §8.2    | scope by policy                            | [`scope_policy::for_client`] |
 //! | 6749 §4.4.3           | no refresh token                           | none is made                 |
 //! | oauth2-endpoints §7.4 | the subject is the client; no ID token     | [`Owner::Client`]            |
 
@@ -14,7 +15,7 @@ use crate::{
         error::{Code, Error, Result, unexpected},
         grant_type::GrantType,
         issue::{Grant, Owner, Prepared, TokenResponse, now},
-        scope,
+        scope, scope_policy,
         token::TokenRequest,
     },
     secrets,
@@ -32,6 +33,7 @@ pub async fn grant(asked: &TokenRequest<'_>) -> Result<TokenResponse> {
         return Err(Error::new(Code::UnauthorizedClient, "Public clients can't use client credentials grant."));
     }
     let scope = scope::resolve(request.params.get("scope"), &client.client, settings)?;
+    let scope = scope_policy::for_client(desk, &request.realm, (client.id.as_str(), &client.client), settings, scope)?;
     let asker = Asker { subject: client.id.as_str(), client: client.id.as_str() };
     let (scope, modification) = audience::modify(desk, &request.realm, &client.client, settings, scope, asker)?;
     let grant = Grant {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::policy::{
     audience,
-    model::{Audit, PolicyContext, PolicyDraft, PolicyName, PolicySet, ResourceType},
+    model::{Audit, Comparator, Policy, PolicyContext, PolicyDraft, PolicyName, PolicySet, ResourceType},
     subject::{Session, UniversalId},
 };
 
@@ -58,7 +58,13 @@ fn claims(json: Value) -> Subject {
 
 fn ask(index: &PolicySetIndex, subject: &Subject, resources: &[&str]) -> Result<Vec<Decision>, Error> {
     let resources: Vec<String> = resources.iter().map(|sent| sent.to_string()).collect();
-    decide(index, &Request { resources: &resources, subject, environment: &Environment::new() })
+    decide(index, &request(&resources, subject))
+}
+
+static NOWHERE: Environment = Environment::new();
+
+fn request<'a>(resources: &'a [String], subject: &'a Subject) -> Request<'a> {
+    Request { resources, subject, circumstances: Circumstances::new("/alpha", &NOWHERE, 0) }
 }
 
 /// The actions of one resource, for nobody in particular.
@@ -77,9 +83,7 @@ fn an_api_grants_scopes_to_the_consumers_it_names() {
     let audience = audience::first(&["api://w/r", "api://w/z"]).unwrap();
     let granted = |subject: &Subject| {
         let resources = audience.resources();
-        let environment = Environment::new();
-        let request = Request { resources: &resources, subject, environment: &environment };
-        audience.granted(&decide(&index, &request).unwrap())
+        audience.granted(&decide(&index, &request(&resources, subject)).unwrap())
     };
     assert_eq!(granted(&claims(json!({"sub": "x", "subject": "c1"}))), ["r"]);
     assert_eq!(granted(&claims(json!({"sub": "x", "subject": ["c0", "user-7"]}))), ["r"]);
@@ -138,8 +142,15 @@ fn advice_leaves_no_action_standing_and_ttl_is_the_least() {
     let yes = Actions::from([("GRANT".to_owned(), true)]);
     let values = |name: &str, value: &str| ValueSets::from([(name.into(), [value.into()].into())]);
     let none = ValueSets::new;
-    let applies = || Contribution { actions: Some(&yes), attributes: values("tier", "gold"), advices: none(), ttl: 20 };
-    let fails = |advices, ttl| Contribution { actions: None, attributes: none(), advices, ttl };
+    let applies = || Contribution {
+        actions: Some(&yes),
+        attributes: values("tier", "gold"),
+        advices: none(),
+        ttl: 20,
+        effects: BTreeSet::new(),
+    };
+    let fails =
+        |advices, ttl| Contribution { actions: None, attributes: none(), advices, ttl, effects: BTreeSet::new() };
     let level = |n: &str| values("AuthLevelConditionAdvice", n);
     let merged = |contributions: Vec<Contribution<'_>>| {
         let mut decision = Decision::new("r");
@@ -237,8 +248,8 @@ fn a_changed_policy_replaces_itself_and_a_removed_one_is_gone() {
 }
 
 #[test]
-fn policies_of_a_set_with_another_comparator_never_match() {
-    let body = json!({"name": "w", "applicationType": "sunAMDelegationService"});
+fn policies_of_a_set_whose_comparator_is_not_served_never_match() {
+    let body = json!({"name": "w", "applicationType": "umaApplicationType"});
     let mut index = PolicySetIndex::new(&PolicySet::create(&body, |_| true, audit()).unwrap());
     index.upsert(policy(&json!({})));
     assert_eq!((index.len(), actions(&index, "api://w/r")), (1, json!({})));
@@ -251,6 +262,8 @@ fn a_decision_does_not_look_at_every_policy() {
     let by_path = |n| json!({"name": format!("p{n}"), "resources": [format!("api://w/{n}/*")]});
     let by_host = |n| json!({"name": format!("p{n}"), "resources": [format!("https://*.t{n}.test/*")]});
     let by_end = |n| json!({"name": format!("p{n}"), "resources": [format!("*:{n}")]});
+    let by_piece = |n| json!({"name": format!("p{n}"), "resources": [format!("*://*:*/*n{n}x*")]});
+    let by_self = |n| json!({"name": format!("p{n}"), "resources": [format!("https://t{n}.test/$SELF")]});
     let by_text = |n| json!({"name": format!("p{n}"), "resources": [format!("api://w/{n}")]});
     let by_claim = |n: usize| {
         json!({"name": format!("p{n}"), "subject":
@@ -261,12 +274,13 @@ fn a_decision_does_not_look_at_every_policy() {
             {"type": "Identity", "subjectValues": [format!("id=g{n},ou=group")]}})
     };
     let mut subject = claims(json!({"sub": "x", "subject": "c7"}));
-    subject.session =
-        Some(Session { user: UniversalId::new("id=mona,ou=user"), groups: vec![UniversalId::new("id=g7,ou=group")] });
+    subject.session = Some(Session::new(UniversalId::new("id=mona,ou=user"), vec![UniversalId::new("id=g7,ou=group")]));
     for (policies, resource) in [
         (many(by_path), "api://w/7/x"),
         (many(by_host), "https://a.t7.test/x"),
         (many(by_end), "stock:7"),
+        (many(by_piece), "https://a.test/x/n7x/n7x"),
+        (many(by_self), "https://t7.test/mona"),
         (many(by_text), "api://w/7"),
         (many(by_claim), "api://w/r"),
         (many(by_group), "api://w/r"),
@@ -282,15 +296,13 @@ fn a_decision_does_not_look_at_every_policy() {
 fn without_index(policies: &[Arc<Policy>], subject: &Subject, sent: &str) -> Decision {
     let resource = Resource::parse(sent).unwrap();
     let mut decision = Decision::new(sent);
-    let names: Vec<&str> = subject.principal_names().collect();
-    for policy in policies.iter().filter(|policy| policy.active) {
-        let matches = policy.resources.iter().any(|pattern| match pattern.names_principal() {
-            false => pattern.matches(&resource),
-            true => {
-                names.iter().filter_map(|name| pattern.for_principal(name)).any(|pattern| pattern.matches(&resource))
-            }
-        });
-        if let (true, Ok(Some(contribution))) = (matches, contribution(policy, subject)) {
+    let circumstances = Circumstances::new("/alpha", &NOWHERE, 0);
+    let compiled: Vec<_> = policies.iter().map(|policy| Compiled::new(policy.clone(), Comparator::Url)).collect();
+    let scene = Scene::new(&circumstances, subject, resource.canonical());
+    for policy in compiled.iter().filter(|compiled| compiled.policy.active) {
+        if policy.matching(&resource, subject).is_some()
+            && let Ok(Some(contribution)) = contribution(policy, &scene, &mut ())
+        {
             decision.merge(contribution);
         }
     }
@@ -378,9 +390,8 @@ fn subjects() -> impl Strategy<Value = Subject> {
         .prop_map(|(x, y)| json!({"sub": "mona", "x": x, "y": y, "number": 1}).as_object().cloned());
     let session = prop::option::of(prop::sample::subsequence(vec!["id=g,ou=group", "id=h,ou=group"], 0..2));
     (prop_oneof![claims, Just(None)], session).prop_map(|(claims, groups)| Subject {
-        session: groups.map(|groups| Session {
-            user: UniversalId::new("ID=Mona, ou=user"),
-            groups: groups.into_iter().map(UniversalId::new).collect(),
+        session: groups.map(|groups| {
+            Session::new(UniversalId::new("ID=Mona, ou=user"), groups.into_iter().map(UniversalId::new).collect())
         }),
         claims,
         profile: None,

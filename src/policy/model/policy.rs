@@ -9,7 +9,7 @@ use crate::policy::{
     condition::Condition,
     error::excerpt,
     members::Wrong,
-    resource::{MAX_LENGTH, Pattern},
+    resource::{Comparator, MAX_LENGTH, Pattern},
     subject::SubjectTree,
 };
 
@@ -22,8 +22,8 @@ pub struct Policy {
     /// Name of its policy set, as sent.
     pub application_name: String,
     pub resource_type_uuid: Option<String>,
-    /// Canonical, without repetitions; never empty.
-    pub resources: Vec<Pattern>,
+    /// Canonical as its set's comparator has it, without repetitions; never empty.
+    pub resources: Vec<String>,
     pub action_values: Actions,
     pub subject: SubjectTree,
     pub condition: Option<Condition>,
@@ -104,6 +104,14 @@ const IGNORED: [&str; 9] =
 impl PolicyDraft {
     /// Reads a body: steps 1 to 5 of the validation (§2.4.4). `None` is a request without body.
     pub fn parse(body: Option<&Value>, name: PolicyName<'_>) -> Result<Self, Error> {
+        Self::read(body, name, Condition::check)
+    }
+
+    fn read(
+        body: Option<&Value>,
+        name: PolicyName<'_>,
+        check: impl Fn(&Condition) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let body = body.ok_or_else(|| Error::json("No JSON body provided."))?;
         let members = Members::of(body, "body")?;
         if let Some(stranger) = members.stranger(&[&READ, &IGNORED]) {
@@ -147,6 +155,7 @@ impl PolicyDraft {
             return Err(Error::PolicyNameEmpty);
         }
         let condition = condition?;
+        condition.as_ref().map_or(Ok(()), check)?;
         if !may_differ && url.is_some_and(|url| url != name) {
             return Err(Error::PolicyNameMismatch);
         }
@@ -211,7 +220,8 @@ impl PolicyDraft {
                 return Err(Error::invalid_property(unknown, "actionValues"));
             }
         }
-        let resources = patterns(&self.resources, |pattern| of_type.is_none_or(|of_type| of_type.accepts(pattern)))?;
+        let accepted = |pattern: &Pattern| of_type.is_none_or(|of_type| of_type.accepts(pattern));
+        let resources = canonical(&self.resources, set.comparator(), accepted)?;
         Ok(Policy { resources, ..self.into_policy(audit) })
     }
 
@@ -234,26 +244,30 @@ impl PolicyDraft {
 }
 
 /// Canonicalises resources; the same one twice is one.
-fn patterns(sent: &[String], accepted: impl Fn(&Pattern) -> bool) -> Result<Vec<Pattern>, Error> {
+fn canonical(
+    sent: &[String],
+    comparator: Comparator,
+    accepted: impl Fn(&Pattern) -> bool,
+) -> Result<Vec<String>, Error> {
     let mut seen = std::collections::HashSet::new();
-    let mut patterns = Vec::with_capacity(sent.len());
+    let mut canonical = Vec::with_capacity(sent.len());
     for sent in sent {
-        match Pattern::parse(sent) {
+        match Pattern::parse_for(comparator, sent) {
             Ok(pattern) if accepted(&pattern) => {
                 if seen.insert(pattern.canonical().to_owned()) {
-                    patterns.push(pattern);
+                    canonical.push(pattern.canonical().to_owned());
                 }
             }
             _ => return Err(Error::invalid_property(sent, "resources")),
         }
     }
-    Ok(patterns)
+    Ok(canonical)
 }
 
 impl Policy {
     /// Reads back what [`Policy::to_json`] wrote.
     pub fn from_stored(stored: &Value) -> Result<Self, Error> {
-        let draft = PolicyDraft::parse(Some(stored), PolicyName::Post { url: None })?;
+        let draft = PolicyDraft::read(Some(stored), PolicyName::Post { url: None }, |_| Ok(()))?;
         let members = Members::of(stored, "policy")?;
         let text = |member| Ok::<_, Error>(members.text(member)?.unwrap_or_default().to_owned());
         let date = |member| {
@@ -266,7 +280,7 @@ impl Policy {
             last_modified_by: text("lastModifiedBy")?,
             last_modified_date: date("lastModifiedDate")?.unwrap_or_default(),
         };
-        let resources = patterns(&draft.resources, |_| true)?;
+        let resources = draft.resources.clone();
         Ok(Self { resources, ..draft.into_policy(audit) })
     }
 
@@ -281,7 +295,7 @@ impl Policy {
         put("name", json!(self.name));
         put("active", json!(self.active));
         put("description", json!(self.description));
-        put("resources", self.resources.iter().map(Pattern::canonical).collect());
+        put("resources", json!(self.resources));
         put("applicationName", json!(self.application_name));
         put("actionValues", json!(self.action_values));
         put("subject", self.subject.to_json());
@@ -456,7 +470,7 @@ mod tests {
             assert!(message.contains("Resource list is empty, must contain at least one entry."));
         }
         assert!(told(with("subject", json!({"type": "Foo"}))).contains("'Foo'"));
-        assert!(told(with("condition", json!({"type": "SimpleTime"}))).contains("'SimpleTime'"));
+        assert!(told(with("condition", json!({"type": "Foo"}))).contains("'Foo'"));
         let odd = json!([{"type": "Magic", "propertyName": "x"}]);
         assert!(told(with("resourceAttributes", odd)).contains("'Magic'"));
         let nameless = json!([{"type": "Static"}]);

@@ -1,21 +1,17 @@
 use serde_json::{Value, json};
 
 use super::{Audit, MAX_ENTRIES, MAX_NAME, Members, has_forbidden_character, stored_audit};
-use crate::policy::{Error, error::excerpt, members::Wrong};
-
-/// How the resources of a set's policies are compared (§5.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparator {
-    /// The language of chapter 5.
-    Url,
-    /// That of the internal application types: regular expressions for administrative delegation, and
-    /// UMA's own. No policy of such a set ever matches.
-    None,
-}
+use crate::policy::{Error, error::excerpt, members::Wrong, resource::Comparator};
 
 /// The only combiner there is (§2.7.5); other names fall back to it.
 const COMBINER: &str = "DenyOverride";
-const URL_COMPARATOR: &str = "com.sun.identity.entitlement.URLResourceName";
+/// Class names of comparators (§2.3.1).
+const COMPARATORS: [(&str, Comparator); 4] = [
+    ("com.sun.identity.entitlement.URLResourceName", Comparator::Url),
+    ("com.sun.identity.entitlement.PrefixResourceName", Comparator::Prefix),
+    ("com.sun.identity.entitlement.RegExResourceName", Comparator::Regex),
+    ("com.sun.identity.entitlement.ExactMatchResourceName", Comparator::Exact),
+];
 const SAVE_INDEX: &str = "org.forgerock.openam.entitlement.indextree.TreeSaveIndex";
 const SEARCH_INDEX: &str = "org.forgerock.openam.entitlement.indextree.TreeSearchIndex";
 
@@ -42,7 +38,7 @@ pub struct PolicySet {
 impl PolicySet {
     /// The set that evaluations ask and policies belong to when they name none.
     pub const DEFAULT: &str = "iPlanetAMWebAgentService";
-    /// Application types of §2.7.1. Only policies of the first are evaluated, see [`Comparator`].
+    /// Application types of §2.7.1.
     pub const APPLICATION_TYPES: [&str; 3] = [Self::DEFAULT, "sunAMDelegationService", "umaApplicationType"];
 
     /// Reads the body of a create by `POST`. `type_exists` knows the uuids of the realm's resource types.
@@ -90,8 +86,8 @@ impl PolicySet {
             return Err(Error::PolicySetResourceType(excerpt(unknown)));
         }
         // A comparator that is accepted and then not used would decide differently than was asked for.
-        let class = |member, known: &str| match text(member)? {
-            Some(class) if class != known => Err(Error::Binder(excerpt(&class))),
+        let class = |member, known: &[&str]| match text(member)? {
+            Some(class) if !known.contains(&class.as_str()) => Err(Error::Binder(excerpt(&class))),
             class => Ok(class),
         };
         Ok(Self {
@@ -103,9 +99,9 @@ impl PolicySet {
             conditions: texts("conditions")?,
             subjects: texts("subjects")?,
             attribute_names: texts("attributeNames")?,
-            resource_comparator: class("resourceComparator", URL_COMPARATOR)?,
-            save_index: class("saveIndex", SAVE_INDEX)?,
-            search_index: class("searchIndex", SEARCH_INDEX)?,
+            resource_comparator: class("resourceComparator", &COMPARATORS.map(|(class, _)| class))?,
+            save_index: class("saveIndex", &[SAVE_INDEX])?,
+            search_index: class("searchIndex", &[SEARCH_INDEX])?,
             audit,
         })
     }
@@ -133,9 +129,17 @@ impl PolicySet {
         })
     }
 
-    /// How the resources of its policies are compared.
+    /// How the resources of its policies are compared: as it says itself, or else its application type.
     pub fn comparator(&self) -> Comparator {
-        if self.application_type == Self::DEFAULT { Comparator::Url } else { Comparator::None }
+        let own = self.resource_comparator.as_deref();
+        match COMPARATORS.into_iter().find(|(class, _)| Some(*class) == own) {
+            Some((_, comparator)) => comparator,
+            None => match self.application_type.as_str() {
+                "sunAMDelegationService" => Comparator::Regex,
+                "umaApplicationType" => Comparator::None,
+                _ => Comparator::Url,
+            },
+        }
     }
 
     /// Whether an evaluation or policy that says `name` means this set (§1.2: letter case does not count).
@@ -213,8 +217,8 @@ mod tests {
         assert_eq!(told(with("resourceTypeUuids", json!(["6f1d", "9"]))), "Invalid resource type 9.");
         assert_eq!(told(with("subjects", json!("x"))), "Invalid value subjects");
         assert_eq!(
-            told(with("resourceComparator", json!("com.sun.identity.entitlement.RegExResourceName"))),
-            "Unable to instantiate class com.sun.identity.entitlement.RegExResourceName."
+            told(with("resourceComparator", json!("com.example.MyResourceName"))),
+            "Unable to instantiate class com.example.MyResourceName."
         );
         let put = |name| PolicySet::put(&warehouse(), name, |_| true, audit());
         assert_eq!(put("other").unwrap_err(), Error::PolicySetNameMismatch);

@@ -106,7 +106,8 @@ impl ResourceType {
     /// Whether a policy of this type may have `resource` (§5.5). A pattern that has no canonical form
     /// accepts nothing.
     pub fn accepts(&self, resource: &Pattern) -> bool {
-        self.patterns.iter().any(|pattern| Pattern::parse(pattern).is_ok_and(|pattern| pattern.accepts(resource)))
+        let covers = |pattern: Pattern| pattern.accepts(resource);
+        self.patterns.iter().any(|pattern| Pattern::parse_for(resource.comparator(), pattern).is_ok_and(covers))
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::policy::tests::naive;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Says {
@@ -272,140 +273,6 @@ fn repetition_does_not_explode() {
     assert_eq!(says(&format!("-*-{half}b-*-"), &text), No);
 }
 
-/// §5.3 once more, as a reader would first write it down: recursion over characters and positions,
-/// no shared code beyond the canonical form, exponential. Only for short strings.
-mod naive {
-    use super::super::canonical;
-
-    pub fn matches(pattern: &str, resource: &str) -> Option<bool> {
-        let p = canonical(pattern).ok()?.to_ascii_lowercase();
-        let r = canonical(resource).ok()?.to_ascii_lowercase();
-        let with_levels: Vec<char> = p.replace("-*-", "^").chars().collect();
-        let text: Vec<char> = r.chars().collect();
-        Some(anchored(&with_levels, &text) && gate(&p, &r) && (p == r || compare_url(&r, &p) == Some(true)))
-    }
-
-    /// Test 1: each wildcard tries every length it may have.
-    fn anchored(p: &[char], r: &[char]) -> bool {
-        let Some((first, others)) = p.split_first() else {
-            return r.is_empty();
-        };
-        if !matches!(first, '*' | '^') {
-            return r.first() == Some(first) && anchored(others, &r[1..]);
-        }
-        (0..=r.len()).any(|n| may_span(*first, &r[..n], n == r.len()) && anchored(others, &r[n..]))
-    }
-
-    fn may_span(wildcard: char, gap: &[char], to_the_end: bool) -> bool {
-        gap.iter().enumerate().all(|(n, c)| {
-            let last = n + 1 == gap.len();
-            match c {
-                '?' | '#' => last && to_the_end,
-                '/' if wildcard == '^' => last,
-                _ => true,
-            }
-        })
-    }
-
-    /// Test 2.
-    fn gate(p: &str, r: &str) -> bool {
-        let (Some(p), Some(r)) = (host(p), host(r)) else {
-            return host(p) == host(r);
-        };
-        let certain = match p.rfind('*') {
-            None => p,
-            Some(star) => match p[star..].find('.') {
-                None => String::new(),
-                Some(dot) => p[star + dot..].to_owned(),
-            },
-        };
-        let mut dots = r.match_indices('.').map(|(dot, _)| &r[dot..]);
-        certain.is_empty() || certain == r || dots.any(|suffix| suffix == certain)
-    }
-
-    fn host(u: &str) -> Option<String> {
-        let start = u.find("://")?;
-        let rest = &u[start + 3..];
-        let slash = rest.find('/').unwrap_or(rest.len());
-        let end = match &u[..start] {
-            "http" | "https" => rest.find(':').unwrap_or(slash),
-            _ => slash,
-        };
-        Some(rest[..end].to_owned())
-    }
-
-    /// Test 3: `Some(true)` for Wild, `Some(false)` for Exact, `None` for no match.
-    fn compare_url(r: &str, p: &str) -> Option<bool> {
-        let (Some(r_at), Some(p_at)) = (r.find("://"), p.find("://")) else {
-            return compare(r, p);
-        };
-        let slashed = |text: &str| {
-            if text.contains('/') { text.to_owned() } else { format!("{text}/") }
-        };
-        let (r_rest, p_rest) = (slashed(&r[r_at + 3..]), slashed(&p[p_at + 3..]));
-        let Some(p_colon) = p_rest.find(':') else {
-            return compare(r, p);
-        };
-        let scheme = compare(&r[..r_at], &p[..p_at])?;
-        let p_slash = p_rest.find('/').unwrap();
-        if p_slash < p_colon {
-            return compare(&r_rest, &p_rest);
-        }
-        let r_colon = r_rest.find(':')?;
-        let r_slash = r_rest.find('/').unwrap();
-        if r_slash < r_colon {
-            return None;
-        }
-        let host = compare(&r_rest[..r_colon], &p_rest[..p_colon])?;
-        let port = compare(&r_rest[r_colon..r_slash], &p_rest[p_colon..p_slash])?;
-        let (r_tail, p_tail) = (&r_rest[r_slash..], &p_rest[p_slash..]);
-        let tail = match (r_tail.find('?'), p_tail.find('?')) {
-            (Some(r_q), Some(p_q)) => {
-                let path = compare(&r_tail[..r_q], &p_tail[..p_q])?;
-                let query = compare(&r_tail[r_q + 1..], &p_tail[p_q + 1..])?;
-                path | query
-            }
-            (Some(_), None) => return None,
-            (None, _) => compare(r_tail, p_tail)?,
-        };
-        Some(scheme | host | port | tail)
-    }
-
-    fn compare(r: &str, p: &str) -> Option<bool> {
-        let strip = |text: &str| {
-            let mut text = text.to_owned();
-            while text.ends_with("*?*") {
-                text.truncate(text.len() - 2);
-            }
-            text
-        };
-        let (r, p) = (strip(r), strip(p));
-        if p.contains("-*-") {
-            let [r, mut p] =
-                [&r, &p].map(|text| text.split('/').filter(|t| !t.is_empty()).map(str::to_owned).collect::<Vec<_>>());
-            let wild = p.iter().any(|token| token.contains("-*-"));
-            if p.len() == r.len() + 1 && p.last().is_some_and(|token| token == "-*-") {
-                p.pop();
-            }
-            let same = |r: &String, p: &String| {
-                let p: Vec<char> = p.replace("-*-", "^").chars().collect();
-                any_glob(&p, '^', &r.chars().collect::<Vec<_>>())
-            };
-            return (r.len() == p.len() && r.iter().zip(&p).all(|(r, p)| same(r, p))).then_some(wild);
-        }
-        let [r, p] = [&r, &p].map(|text| text.chars().collect::<Vec<_>>());
-        any_glob(&p, '*', &r).then(|| p.contains(&'*'))
-    }
-
-    fn any_glob(p: &[char], wildcard: char, r: &[char]) -> bool {
-        match p.split_first() {
-            None => r.is_empty(),
-            Some((c, others)) if *c == wildcard => (0..=r.len()).any(|n| any_glob(others, wildcard, &r[n..])),
-            Some((c, others)) => r.first() == Some(c) && any_glob(others, wildcard, &r[1..]),
-        }
-    }
-}
-
 /// Patterns and resources built from the pieces that mean something, so that many of them match.
 fn text(wildcard: &'static str) -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec!["a", "b", "ab", "/", ".", ":", "?", "#", "-", wildcard]);
@@ -477,8 +344,9 @@ proptest! {
                 continue;
             };
             if p.matches(&r) {
-                prop_assert!(r.folded().starts_with(p.literal_prefix()));
-                prop_assert!(r.folded().ends_with(p.literal_suffix()));
+                prop_assert!(r.folded().starts_with(p.certain_prefix()));
+                prop_assert!(r.folded().ends_with(p.certain_suffix()));
+                prop_assert!(p.certain_pieces().all(|piece| r.folded().contains(piece)));
                 prop_assert_eq!(p.gate().is_some(), r.host().is_some());
                 prop_assert!(r.host().unwrap_or_default().ends_with(p.gate().unwrap_or_default()));
             }

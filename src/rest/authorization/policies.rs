@@ -1,65 +1,84 @@
-//! `policies` (authorization.md §2.4) and `policies?_action=evaluate` (§2.6).
+//! `policies` (authorization.md §2.4); their actions are in [`copy`] and [`evaluate`].
+//!
+//! | reference    | it says                                                       | here                          |
+//! |--------------|---------------------------------------------------------------|-------------------------------|
+//! | §2.1.5       | the revision is the date of the last change                   | `item`                        |
+//! | §2.4.4       | the order of validation                                       | [`PolicyDraft`], `checked`    |
+//! | §2.4.5       | a PUT with another name renames                               | [`Resource::update`]          |
+//! | §2.4.6       | filters; `_queryId=queryByIdentityUid`                        | [`filter`]                    |
+//! | §2.4.8       | errors; what is missing is 400 while creating                 | `checked`, `raced`            |
+//! | §2.4.9       | version 1.0                                                   | `body`, `item`                |
+//! | §2.11        | agents evaluate, administrators do everything                 | [`Resource::permit`]          |
 
-use super::{created, modified, object, policy_sets, resource_types};
+use super::{copy, created, evaluate, filter, insists, modified, object, policy_sets, resource_types};
 use crate::{
-    caller::{self, Caller, Role},
-    crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version,
-        pointer::Names,
-    },
+    caller::Role,
+    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Verb, Version, query::Select},
     desk::{WriteError, delete, put},
     policy::{
         self,
-        decide::{Request, decide},
-        evaluate::{Evaluate, Presented},
         model::{Audit, Policy, PolicyContext, PolicyDraft, PolicyName},
-        subject::{Profile, Subject, UniversalId},
+        subject::UniversalId,
     },
-    telemetry::{self, label},
 };
-use metrics::{counter, histogram};
-use quorate_raft::{DocumentKey, Kind, Precondition, Refusal, Seq, Write};
-use serde_json::Value;
-use std::time::Instant;
+use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
+use serde_json::{Value, json};
 
 /// The collection.
 pub struct Policies;
 
-fn key(call: &Call<'_>, name: &str) -> DocumentKey {
-    DocumentKey::new(call.realm, Kind::Policy, name)
+pub(super) fn key(realm: &RealmPath, name: &str) -> DocumentKey {
+    DocumentKey::new(realm, Kind::Policy, name)
 }
 
-fn unknown(name: &str) -> Error {
+pub(super) fn unknown(name: &str) -> Error {
     policy::Error::PolicyUnknown(name.to_owned()).into()
 }
 
-fn find(call: &Call<'_>, name: &str) -> Option<(Policy, Seq)> {
-    let entry = call.desk.views().entry(&key(call, name))?;
+/// A policy of the realm, and where it was last written.
+pub(super) fn find(call: &Call<'_>, name: &str) -> Option<(Policy, Seq)> {
+    let entry = call.desk.views().entry(&key(call.realm, name))?;
     Some((Policy::from_stored(entry.json()).ok()?, entry.document.revision))
 }
 
-fn item(policy: &Policy, call: &Call<'_>) -> Item {
+/// All policies of the realm, by name.
+pub(super) async fn all(call: &Call<'_>) -> Result<impl Iterator<Item = Policy>, Error> {
+    let stored = call.collect(Kind::Policy).await?;
+    Ok(stored.into_iter().filter_map(|(_, _, body)| Policy::from_stored(&Value::Object(body)).ok()))
+}
+
+/// As version `call.version` shows it.
+pub(super) fn shown(policy: &Policy, call: &Call<'_>) -> Object {
     let mut content = object(policy.to_json());
     if call.version.0 == 1 {
         content.remove("resourceTypeUuid");
     }
-    Item { id: policy.name.clone(), revision: Some(policy.audit.revision()), content }
+    content
 }
 
-/// A policy lives no longer than its set and its resource type.
-fn write(call: &Call<'_>, policy: &Policy, when: Precondition) -> Write {
-    let mut references = vec![policy_sets::key(call, &policy.application_name)];
-    references
-        .extend(policy.resource_type_uuid.iter().map(|uuid| DocumentKey::new(call.realm, Kind::ResourceType, uuid)));
-    put(key(call, &policy.name), when, &policy.to_json(), references, false)
+fn item(policy: &Policy, call: &Call<'_>) -> Item {
+    Item { id: policy.name.clone(), revision: Some(policy.audit.revision()), content: shown(policy, call) }
 }
 
-/// Steps 6 to 9 of §2.4.4, against what this realm has.
-fn checked(call: &Call<'_>, draft: PolicyDraft, creating: bool, audit: Audit) -> Result<Policy, Error> {
-    let set = policy_sets::find(call, draft.application_name()).map(|(set, _)| set);
-    let resource_type = draft.resource_type_uuid().and_then(|uuid| resource_types::find(call, uuid));
+/// To store a policy: it lives no longer than its set and its resource type.
+pub(super) fn write(realm: &RealmPath, policy: &Policy, when: Precondition) -> Write {
+    let mut references = vec![policy_sets::key_in(realm, &policy.application_name)];
+    references.extend(policy.resource_type_uuid.iter().map(|uuid| DocumentKey::new(realm, Kind::ResourceType, uuid)));
+    put(key(realm, &policy.name), when, &policy.to_json(), references, false)
+}
+
+/// Steps 6 to 9 of §2.4.4, against what `realm` has.
+pub(super) fn checked(
+    call: &Call<'_>,
+    realm: &RealmPath,
+    draft: PolicyDraft,
+    creating: bool,
+    audit: Audit,
+) -> Result<Policy, Error> {
+    let set = policy_sets::find_in(call, realm, draft.application_name()).map(|(set, _)| set);
+    let resource_type = draft.resource_type_uuid().and_then(|uuid| resource_types::find_in(call, realm, uuid));
     let context = PolicyContext {
-        realm: call.realm.as_str(),
+        realm: realm.as_str(),
         creating,
         policy_set: set.as_ref(),
         resource_type: resource_type.as_ref(),
@@ -68,26 +87,44 @@ fn checked(call: &Call<'_>, draft: PolicyDraft, creating: bool, audit: Audit) ->
 }
 
 /// What the check relied on went away before the write.
-fn raced(error: WriteError, call: &Call<'_>) -> Error {
-    let realm = || call.realm.to_string();
+pub(super) fn raced(error: WriteError, creating: bool) -> Error {
+    let missing = |error: policy::Error| if creating { error.while_creating() } else { error };
     match error {
         WriteError::Refused(Refusal::Dangling(key)) if key.kind == Kind::PolicySet => {
-            policy::Error::PolicySetUnknown { realm: realm() }.into()
+            missing(policy::Error::PolicySetUnknown { realm: key.realm.to_string() }).into()
         }
         WriteError::Refused(Refusal::Dangling(key)) if key.kind == Kind::ResourceType => {
-            policy::Error::ResourceTypeUnknown { uuid: key.id.to_string(), realm: realm() }.into()
+            let (uuid, realm) = (key.id.to_string(), key.realm.to_string());
+            missing(policy::Error::ResourceTypeUnknown { uuid, realm }).into()
         }
         WriteError::Refused(Refusal::Exists(_)) => policy::Error::PolicyExists.into(),
         other => other.into(),
     }
 }
 
-/// `If-Match` names the date of the last change; whatever it says, nobody else may write in between.
-fn when(given: &Match, policy: &Policy, revision: Seq) -> Result<Precondition, Error> {
-    match given {
-        Match::Revision(text) if *text != policy.audit.revision() => Err(Error::stale(&policy.name)),
-        _ => Ok(Precondition::Revision(revision)),
+/// The body in the words of 2.x: 1.0 knows no resource types, so the set's only one is meant (§2.4.9).
+fn body(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
+    let mut body = content.clone();
+    if call.version.0 == 1 {
+        let missing = || Error::bad_request("Invalid application name defined in request");
+        let name = content.get("applicationName").and_then(Value::as_str).ok_or_else(missing)?;
+        let unknown = || {
+            let name: String = name.chars().take(1024).collect();
+            Error::new(404, format!("Unable to find application {name}"))
+        };
+        let (set, _) = policy_sets::find(call, name).ok_or_else(unknown)?;
+        match set.resource_type_uuids.as_slice() {
+            [] => drop(body.remove("resourceTypeUuid")),
+            [only] => drop(body.insert("resourceTypeUuid".into(), json!(only))),
+            _ => {
+                return Err(Error::bad_request(
+                    "Cannot create policy under an application with more than one resource type using version 1.0 of \
+                     this endpoint",
+                ));
+            }
+        }
     }
+    Ok(Value::Object(body))
 }
 
 impl Resource for Policies {
@@ -103,32 +140,40 @@ impl Resource for Policies {
         false
     }
 
-    /// §2.11: agents may evaluate, in any realm; everything else is for administrators.
+    /// §2.11: agents may evaluate, in any realm; everything else is for administrators. An action that nobody has ever heard
+    /// of is nobody's right.
     fn permit(&self, call: &Call<'_>, _: Option<&str>, verb: &Verb) -> Result<(), Error> {
-        let evaluates = matches!(verb, Verb::Action(name, _) if name == "evaluate");
-        match call.caller {
-            Some(caller) if evaluates && caller.role == Role::Agent => Ok(()),
-            _ => call.administrator(),
+        let Verb::Action(name, _) = verb else {
+            return call.administrator();
+        };
+        let caller = call.signed_in()?;
+        match name.as_str() {
+            "evaluate" | "evaluateTree" if caller.role == Role::Agent => Ok(()),
+            "evaluate" | "evaluateTree" | "copy" | "move" | "explain" | "whatif" => call.administrator(),
+            unknown => {
+                let name: String = unknown.chars().take(256).collect();
+                Err(Error::new(403, format!("No privilege mapping for requested action {name}")))
+            }
         }
     }
 
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
-        let body = Value::Object(create.content.clone());
-        let name = match create.id {
-            Some(url) => PolicyName::Post { url: Some(url) },
-            None => PolicyName::Post { url: None },
-        };
+        let taken = policy::Error::PolicyExists.message();
+        // A PUT to what exists is an update, whatever its body would be worth as a new policy.
+        if create.id.is_some_and(|name| find(call, name).is_some()) {
+            return Err(create.taken(call, taken));
+        }
+        let body = body(call, create.content)?;
         // A PUT takes its name from the URL when the body has none.
         let draft = match (create.id, create.content.contains_key("name")) {
             (Some(url), false) => PolicyDraft::parse(Some(&body), PolicyName::Put { url })?,
-            _ => PolicyDraft::parse(Some(&body), name)?,
+            (url, _) => PolicyDraft::parse(Some(&body), PolicyName::Post { url })?,
         };
-        let made = checked(call, draft, true, created(call)?)?;
-        let taken = policy::Error::PolicyExists.message();
-        match call.write(write(call, &made, Precondition::Absent)).await {
+        let made = checked(call, call.realm, draft, true, created(call)?)?;
+        match call.write(write(call.realm, &made, Precondition::Absent)).await {
             Ok(_) => Ok(item(&made, call)),
             Err(error @ WriteError::Refused(Refusal::Exists(_))) => Err(create.refused(call, error, &taken)),
-            Err(error) => Err(raced(error, call)),
+            Err(error) => Err(raced(error, true)),
         }
     }
 
@@ -139,20 +184,22 @@ impl Resource for Policies {
     /// A name in the body that differs from the URL's renames (§2.4.5): out with the old, in with the new, in one entry.
     async fn update(&self, call: &Call<'_>, id: &str, content: &Object, given: &Match) -> Result<Item, Error> {
         let (former, revision) = find(call, id).ok_or_else(|| unknown(id))?;
-        let when = when(given, &former, revision)?;
-        let draft = PolicyDraft::parse(Some(&Value::Object(content.clone())), PolicyName::Put { url: id })?;
-        let made = checked(call, draft, false, modified(call, &former.audit)?)?;
+        insists(given, id, &former.audit, revision)?;
+        let draft = PolicyDraft::parse(Some(&body(call, content)?), PolicyName::Put { url: id })?;
+        let made = checked(call, call.realm, draft, false, modified(call, &former.audit)?)?;
+        let when = Precondition::Revision(revision);
         let writes = match made.name == former.name {
-            true => vec![write(call, &made, when)],
-            false => vec![delete(key(call, id), when), write(call, &made, Precondition::Absent)],
+            true => vec![write(call.realm, &made, when)],
+            false => vec![delete(key(call.realm, id), when), write(call.realm, &made, Precondition::Absent)],
         };
-        call.desk.write(writes).await.map_err(|error| raced(error, call))?;
+        call.write_all(writes).await.map_err(|error| raced(error, false))?;
         Ok(item(&made, call))
     }
 
     async fn delete(&self, call: &Call<'_>, id: &str, given: &Match) -> Result<Item, Error> {
         let (former, revision) = find(call, id).ok_or_else(|| unknown(id))?;
-        match call.write(delete(key(call, id), when(given, &former, revision)?)).await {
+        let when = insists(given, id, &former.audit, revision)?;
+        match call.write(delete(key(call.realm, id), when)).await {
             Ok(_) => Ok(Item { id: former.name, revision: Some("0".to_owned()), content: Object::new() }),
             Err(WriteError::Refused(Refusal::Missing(_))) => Err(unknown(id)),
             Err(error) => Err(error.into()),
@@ -160,9 +207,22 @@ impl Resource for Policies {
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        let all = call.collect(Kind::Policy).await?;
-        let policies = all.into_iter().filter_map(|(_, _, stored)| Policy::from_stored(&Value::Object(stored)).ok());
-        query.answer(policies.map(|policy| item(&policy, call)), Names::Exact, Totals::Remaining)
+        let filter = match &query.select {
+            Select::Filter(filter) => filter::checked(filter, &filter::Policies)?,
+            Select::Expression(_) => filter::Checked::Literal(true),
+            Select::Id(id) if id == "queryByIdentityUid" => {
+                let missing = || Error::bad_request("Query is missing uid property.");
+                let uid = call.params.get("uid").filter(|uid| !uid.is_empty()).ok_or_else(missing)?;
+                let uid = UniversalId::new(uid);
+                let named = all(call).await?.filter(|policy| policy.subject.lists(&uid));
+                return filter::present(query, named.map(|policy| item(&policy, call)).collect());
+            }
+            Select::Id(id) => {
+                let id: String = id.chars().take(256).collect();
+                return Err(Error::bad_request(format!("Invalid query Id {id}.")));
+            }
+        };
+        filter.answer(query, all(call).await?.map(|policy| item(&policy, call)))
     }
 
     async fn action(
@@ -172,73 +232,15 @@ impl Resource for Policies {
         name: &str,
         content: &Object,
     ) -> Result<Option<Value>, Error> {
+        let has_copy = call.version >= Version(2, 1);
         match (id, name) {
-            (None, "evaluate") => evaluate(call, content).map(Some),
+            (None, "evaluate") => evaluate::evaluate(call, content).await.map(Some),
+            (None, "evaluateTree") => evaluate::evaluate_tree(call, content).await.map(Some),
+            (None, "explain") => evaluate::explain(call, content).await.map(Some),
+            (None, "whatif") => evaluate::whatif(call, content).await.map(Some),
+            (Some(id), "copy" | "move") if has_copy => copy::one(call, id, name == "move", content).await.map(Some),
+            (None, "copy" | "move") if has_copy => copy::set(call, name == "move", content).await.map(Some),
             _ => Err(Error::no_action(name)),
         }
     }
-}
-
-fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
-    let start = Instant::now();
-    let asked = Evaluate::parse(&Value::Object(content.clone()))?;
-    let set = call.desk.policy_set(call.realm, &asked.application);
-    let set = set.ok_or_else(|| policy::Error::PolicySetUnknown { realm: call.realm.to_string() })?;
-    let subject = subject(call, asked.subject)?;
-    let request = Request { resources: &asked.resources, subject: &subject, environment: &asked.environment };
-    let decisions = decide(&set, &request)?;
-    for decision in &decisions {
-        let outcome = match decision.actions.values().any(|&allowed| !allowed) {
-            true => "deny",
-            false if decision.actions.is_empty() => "none",
-            false => "allow",
-        };
-        counter!(telemetry::POLICY_DECISIONS, label::OUTCOME => outcome).increment(1);
-        for (name, fault) in &decision.faults {
-            tracing::warn!(realm = %call.realm, policy = %name, ?fault, "a policy could not be evaluated and grants nothing");
-        }
-    }
-    histogram!(telemetry::POLICY_SECONDS).record(start.elapsed());
-    let with_ttl = call.version.0 > 1;
-    Ok(decisions.iter().map(|decision| decision.to_json(with_ttl)).collect())
-}
-
-/// §2.6.2: the subject that is presented, or the caller.
-fn subject(call: &Call<'_>, presented: Presented) -> Result<Subject, Error> {
-    match presented {
-        Presented::Caller => Ok(of_session(call, call.signed_in()?)),
-        Presented::Principals { sso_token, claims } => {
-            let mut subject = match sso_token {
-                None => Subject::default(),
-                Some(token) => {
-                    let owner = caller::session(call.desk, &token);
-                    of_session(call, &owner.ok_or_else(|| policy::Error::InvalidValue("subject".into()))?)
-                }
-            };
-            subject.claims = claims;
-            Ok(subject)
-        }
-    }
-}
-
-fn of_session(call: &Call<'_>, owner: &Caller) -> Subject {
-    let data = &owner.session.data;
-    let mut subject = Subject::session(UniversalId::new(&*data.universal_id), Vec::new());
-    subject.profile = call.desk.views().entry(&data.subject).map(|entry| profile(entry.json()));
-    subject
-}
-
-/// Attributes that a policy may show: texts and lists of texts, nothing secret.
-fn profile(user: &Value) -> Profile {
-    let secret = |name: &str| name.starts_with('_') || name.to_lowercase().contains("password");
-    let texts = |value: &Value| match value {
-        Value::String(text) => Some(vec![text.clone()]),
-        Value::Array(values) => values.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
-        _ => None,
-    };
-    let attributes = user.as_object().into_iter().flatten();
-    attributes
-        .filter(|(name, _)| !secret(name))
-        .filter_map(|(name, value)| Some((name.clone(), texts(value)?)))
-        .collect()
 }

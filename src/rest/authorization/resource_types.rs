@@ -1,14 +1,19 @@
 //! `resourcetypes` (authorization.md §2.2).
+//!
+//! | reference | it says                                                        | here              |
+//! |-----------|----------------------------------------------------------------|-------------------|
+//! | §2.1.5    | no revision; on a read of one the current time                 | [`Resource::read`] |
+//! | §2.2.1    | the name is unique in the realm, letter case ignored           | `name_is_free`    |
+//! | §2.2.3    | the query                                                      | [`filter`]        |
+//! | §2.2.4    | errors                                                         | every operation   |
 
-use super::{created, modified, object};
+use super::{created, filter, modified, object};
 use crate::{
-    crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
-    },
+    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
     desk::{WriteError, delete, put},
     policy::{self, model::ResourceType},
 };
-use quorate_raft::{DocumentKey, Kind, Precondition, Refusal};
+use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Write};
 use serde_json::Value;
 
 /// The collection.
@@ -22,20 +27,36 @@ fn unknown(call: &Call<'_>, uuid: &str) -> Error {
     policy::Error::ResourceTypeUnknown { uuid: uuid.to_owned(), realm: call.realm.to_string() }.into()
 }
 
+/// A resource type of any realm.
+pub(super) fn find_in(call: &Call<'_>, realm: &RealmPath, uuid: &str) -> Option<ResourceType> {
+    let entry = call.desk.document(realm, Kind::ResourceType, uuid)?;
+    ResourceType::from_stored(entry.json()).ok()
+}
+
 /// A resource type by its uuid.
 pub(super) fn find(call: &Call<'_>, uuid: &str) -> Option<ResourceType> {
-    let entry = call.desk.document(call.realm, Kind::ResourceType, uuid)?;
-    ResourceType::from_stored(entry.json()).ok()
+    find_in(call, call.realm, uuid)
+}
+
+/// All of the realm.
+pub(super) async fn all(call: &Call<'_>) -> Result<Vec<ResourceType>, Error> {
+    let stored = call.collect(Kind::ResourceType).await?;
+    Ok(stored.into_iter().filter_map(|(_, _, body)| ResourceType::from_stored(&Value::Object(body)).ok()).collect())
+}
+
+/// To store one.
+pub(super) fn write(call: &Call<'_>, of_type: &ResourceType, when: Precondition) -> Write {
+    put(key(call, &of_type.uuid), when, &of_type.to_json(), Vec::new(), false)
 }
 
 /// Names are unique in a realm, whatever their letter case.
 async fn name_is_free(call: &Call<'_>, wanted: &ResourceType) -> Result<(), Error> {
     let name = wanted.name.to_lowercase();
-    let taken = call.collect(Kind::ResourceType).await?.iter().any(|(uuid, _, stored)| {
-        **uuid != *wanted.uuid
-            && stored.get("name").and_then(Value::as_str).is_some_and(|other| other.to_lowercase() == name)
-    });
-    if taken { Err(policy::Error::ResourceTypeExists(wanted.name.clone()).into()) } else { Ok(()) }
+    let taken = |other: &ResourceType| other.uuid != wanted.uuid && other.name.to_lowercase() == name;
+    match all(call).await?.iter().any(taken) {
+        true => Err(policy::Error::ResourceTypeExists(wanted.name.clone()).into()),
+        false => Ok(()),
+    }
 }
 
 /// A resource type has no revision (§2.1.5).
@@ -59,27 +80,33 @@ impl Resource for ResourceTypes {
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
         let body = Value::Object(create.content.clone());
         let fresh = uuid::Uuid::new_v4().to_string();
+        let taken = |uuid: &str| policy::Error::ResourceTypeExists(uuid.to_owned()).message();
+        if let Some(uuid) = create.id.filter(|uuid| find(call, uuid).is_some()) {
+            return Err(create.taken(call, taken(uuid)));
+        }
         let made = match create.id {
             Some(uuid) => ResourceType::put(&body, uuid, created(call)?)?,
             None => ResourceType::create(&body, &fresh, created(call)?)?,
         };
-        name_is_free(call, &made).await?;
-        let write = put(key(call, &made.uuid), Precondition::Absent, &made.to_json(), vec![], false);
-        let taken = policy::Error::ResourceTypeExists(made.uuid.clone()).message();
-        call.write(write).await.map_err(|error| create.refused(call, error, &taken))?;
+        if find(call, &made.uuid).is_none() {
+            name_is_free(call, &made).await?;
+        }
+        let write = write(call, &made, Precondition::Absent);
+        call.write(write).await.map_err(|error| create.refused(call, error, &taken(&made.uuid)))?;
         Ok(item(&made))
     }
 
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
-        find(call, id).map(|found| item(&found)).ok_or_else(|| unknown(call, id))
+        let found = find(call, id).ok_or_else(|| unknown(call, id))?;
+        Ok(Item { revision: Some(super::now().to_string()), ..item(&found) })
     }
 
+    /// There is no revision that a caller could insist on.
     async fn update(&self, call: &Call<'_>, id: &str, content: &Object, _: &Match) -> Result<Item, Error> {
         let former = find(call, id).ok_or_else(|| unknown(call, id))?;
         let made = ResourceType::put(&Value::Object(content.clone()), id, modified(call, &former.audit)?)?;
         name_is_free(call, &made).await?;
-        let write = put(key(call, id), Precondition::Present, &made.to_json(), vec![], false);
-        match call.write(write).await {
+        match call.write(write(call, &made, Precondition::Present)).await {
             Err(WriteError::Refused(Refusal::Missing(_))) => Err(unknown(call, id)),
             other => other.map(|_| item(&made)).map_err(Error::from),
         }
@@ -97,8 +124,7 @@ impl Resource for ResourceTypes {
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        let all = call.collect(Kind::ResourceType).await?;
-        let items = all.into_iter().map(|(uuid, _, stored)| Item::new(&*uuid, None, stored));
-        query.answer(items, Names::Exact, Totals::Remaining)
+        let filter = filter::parsed(query, &filter::ResourceTypes)?;
+        filter.answer(query, all(call).await?.iter().map(item))
     }
 }

@@ -1,0 +1,288 @@
+//! Deciding over a realm's policy sets, for whoever asks: REST, AuthZEN, token issuance. The library decides; here the session
+//! store tells it what it needs to know about a subject, what a decision asks to be done is done, and every decision is
+//! counted and recorded.
+//!
+//! | authorization.md | it says                                                | here                     |
+//! |------------------|--------------------------------------------------------|--------------------------|
+//! | §2.6.2, §3.1     | what the evaluated subject contains                    | [`Who`]                  |
+//! | §4               | what conditions may look at                            | `session`, [`Question`]  |
+//! | §6.4             | a policy that cannot be evaluated contributes nothing  | `tell`                   |
+//! | §6.9             | read your writes; side effects                         | [`Question::decide`]     |
+//! | extension        | a decision that is no older than a revision            | [`at_least`]             |
+//!
+//! Callers pass the barrier before they ask (G2): then a decision reflects every policy that was acknowledged before.
+
+use crate::{
+    audit::{Event, Full, Purpose},
+    caller::Caller,
+    crest,
+    desk::Desk,
+    host,
+    policy::{
+        self, PolicySetIndex,
+        circumstances::{Circumstances, Effect, Environment},
+        decide::{self, Decision, Request},
+        explain::{self, Explanation},
+        subject::{Claims, Profile, Qualified, Session, Subject, UniversalId},
+        tree,
+    },
+    secrets,
+    telemetry::{self, label},
+};
+use actix_web::HttpRequest;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use metrics::{counter, histogram};
+use quorate_raft::{Command, RealmPath, Seq, TokenHash, sessions::DestroySession};
+use serde_json::{Value, json};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+/// Property of a session that holds whence it was started.
+const HOST: &str = "Host";
+/// Property of a session that names the journey that authenticated it.
+const SERVICE: &str = "Service";
+
+/// A subject, and the session behind it.
+#[derive(Clone, Debug, Default)]
+pub struct Who {
+    subject: Subject,
+    hash: Option<TokenHash>,
+}
+
+impl Who {
+    /// Known by a session, with what the session store and the user's document say. `address` is whence the session's owner
+    /// speaks, where that is known better than by the session.
+    pub fn session(desk: &Desk, owner: &Caller, address: Option<IpAddr>) -> Self {
+        let data = &owner.session.data;
+        let mut subject = Subject { session: Some(session(owner, address)), ..Subject::default() };
+        subject.profile = desk.views().entry(&data.subject).map(|entry| profile(entry.json()));
+        Self { subject, hash: Some(owner.hash) }
+    }
+
+    /// Known by claims.
+    pub fn claims(claims: Claims) -> Self {
+        Self { subject: Subject::claims(claims), hash: None }
+    }
+
+    /// With claims besides.
+    #[must_use]
+    pub fn and_claims(mut self, claims: Option<Claims>) -> Self {
+        self.subject.claims = claims;
+        self
+    }
+
+    /// A name that nobody can be read off.
+    fn name_hash(&self, realm: &RealmPath) -> String {
+        let Subject { session, claims, .. } = &self.subject;
+        let sub = claims.as_ref().and_then(|claims| claims.get("sub")).and_then(Value::as_str);
+        let user = session.as_ref().map(|session| session.user.as_str());
+        let principal = json!([realm.as_str(), user, sub]).to_string();
+        let hash = secrets::sha256(principal.as_bytes());
+        URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
+    }
+}
+
+/// What conditions may look at, from the session store.
+fn session(owner: &Caller, address: Option<IpAddr>) -> Session {
+    let data = &owner.session.data;
+    let realm = data.realm.to_string();
+    let millis = |stamp: quorate_raft::Stamp| i64::try_from(stamp.0).unwrap_or(i64::MAX);
+    let service = data.properties.get(SERVICE).map(|name| Qualified::new(realm.clone(), &**name));
+    let started_at = data.properties.get(HOST).and_then(|host| host.parse().ok());
+    Session {
+        user: UniversalId::new(&*data.universal_id),
+        groups: Vec::new(),
+        auth_level: data.auth_level.into(),
+        modules: Vec::new(),
+        services: service.into_iter().collect(),
+        realms: vec![realm],
+        address: address.or(started_at),
+        authenticated_at: millis(owner.session.created),
+        properties: data.properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+    }
+}
+
+/// Attributes that a policy may show: texts and lists of texts, nothing secret.
+fn profile(user: &Value) -> Profile {
+    let secret = |name: &str| name.starts_with('_') || name.to_lowercase().contains("password");
+    let texts = |value: &Value| match value {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Array(values) => values.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    };
+    let attributes = user.as_object().into_iter().flatten();
+    attributes
+        .filter(|(name, _)| !secret(name))
+        .filter_map(|(name, value)| Some((name.clone(), texts(value)?)))
+        .collect()
+}
+
+/// Now, epoch milliseconds.
+fn now() -> i64 {
+    i64::try_from(host::now().0).unwrap_or(i64::MAX)
+}
+
+/// On a question: decide from no older state than this revision, which a write told. An extension.
+pub const AT_LEAST_HEADER: &str = "X-Quorate-At-Least";
+
+/// Whether the state is as new as `request` wants it. The barrier has passed, so the views show whatever was acknowledged
+/// before. A revision that they do not show all the same is one that this cluster has not reached: after one more entry of
+/// the log there is no doubt about it.
+///
+/// # Errors
+/// 400 for what is no revision, 412 for one that was never told, 503 without quorum.
+pub async fn at_least(desk: &Desk, request: &HttpRequest) -> Result<(), crest::Error> {
+    let Some(header) = request.headers().get(AT_LEAST_HEADER) else {
+        return Ok(());
+    };
+    let revision = header.to_str().ok().and_then(|text| text.parse().ok()).map(Seq);
+    let invalid = || crest::Error::bad_request(format!("Invalid value for header {AT_LEAST_HEADER}"));
+    let revision = revision.ok_or_else(invalid)?;
+    match desk.has_reached(revision).await? {
+        true => Ok(()),
+        false => Err(crest::Error::new(412, format!("Revision {} has not been reached", revision.0))),
+    }
+}
+
+/// Why there is no decision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoDecision {
+    /// The question is a bad one.
+    #[error(transparent)]
+    Refused(#[from] policy::Error),
+    /// It could not be recorded.
+    #[error(transparent)]
+    Unrecorded(#[from] Full),
+}
+
+/// What is asked of a policy set.
+#[derive(Clone, Copy)]
+pub struct Question<'q> {
+    /// Whose session store, and where decisions are recorded.
+    pub desk: &'q Desk,
+    /// Whose policies.
+    pub realm: &'q RealmPath,
+    /// The name of the set, as asked for.
+    pub name: &'q str,
+    /// The set.
+    pub set: &'q PolicySetIndex,
+    /// Who wants something.
+    pub who: &'q Who,
+    /// Under which circumstances.
+    pub environment: &'q Environment,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+impl Question<'_> {
+    fn circumstances(&self) -> Circumstances<'_> {
+        Circumstances::new(self.realm.as_str(), self.environment, now())
+    }
+
+    fn request<'r>(&'r self, resources: &'r [String]) -> Request<'r> {
+        Request { resources, subject: &self.who.subject, circumstances: self.circumstances() }
+    }
+
+    /// Decides each resource, and does what the decisions ask for.
+    ///
+    /// # Errors
+    /// [`NoDecision`]: then nothing was done.
+    pub fn decide(&self, resources: &[String]) -> Result<Vec<Decision>, NoDecision> {
+        let start = Instant::now();
+        let decisions = decide::decide(self.set, &self.request(resources))?;
+        self.tell(&decisions, start)?;
+        self.carry_out(&decisions);
+        Ok(decisions)
+    }
+
+    /// Decides a resource and what lies at, below and above it.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub fn tree(&self, resource: &str) -> Result<Vec<Decision>, NoDecision> {
+        let start = Instant::now();
+        let rows = tree::evaluate_tree(self.set, resource, &self.who.subject, &self.circumstances())?;
+        self.tell(rows.get(..1).unwrap_or_default(), start)?;
+        self.carry_out(&rows);
+        Ok(rows)
+    }
+
+    /// Decides without doing anything, and says why.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub fn explain(&self, resources: &[String]) -> Result<Vec<Explanation>, NoDecision> {
+        let start = Instant::now();
+        let explanations = explain::explain(self.set, &self.request(resources))?;
+        let decisions: Vec<Decision> = explanations.iter().map(|explanation| explanation.decision.clone()).collect();
+        self.tell(&decisions, start)?;
+        Ok(explanations)
+    }
+
+    /// Decides without doing anything.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub fn try_out(&self, resources: &[String]) -> Result<Vec<Decision>, NoDecision> {
+        let start = Instant::now();
+        let decisions = decide::decide(self.set, &self.request(resources))?;
+        self.tell(&decisions, start)?;
+        Ok(decisions)
+    }
+
+    /// Counts, logs and records.
+    fn tell(&self, decisions: &[Decision], start: Instant) -> Result<(), Full> {
+        let duration = start.elapsed();
+        histogram!(telemetry::POLICY_SECONDS).record(duration);
+        for decision in decisions {
+            let outcome = match decision.actions.values().any(|&allowed| !allowed) {
+                true => "deny",
+                false if decision.actions.is_empty() => "none",
+                false => "allow",
+            };
+            counter!(telemetry::POLICY_DECISIONS, label::OUTCOME => outcome).increment(1);
+            for (policy, fault) in &decision.faults {
+                tracing::warn!(realm = %self.realm, set = self.name, policy, %fault, "a policy could not be evaluated and grants nothing");
+            }
+            if self.desk.audit().wants(self.realm, self.name) {
+                self.desk.audit().record(self.event(decision, duration))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&self, decision: &Decision, duration: Duration) -> Event {
+        let resource = self.set.resource(&decision.resource);
+        let matching = resource.map(|resource| self.set.matching(&resource, &self.who.subject)).unwrap_or_default();
+        let mut policies: Vec<String> = matching.iter().map(|policy| policy.policy.name.clone()).collect();
+        policies.sort_unstable();
+        Event {
+            at: now(),
+            purpose: self.purpose,
+            realm: self.realm.clone(),
+            set: self.name.to_owned(),
+            resource: decision.resource.clone(),
+            actions: json!(decision.actions),
+            advices: decision.advices.keys().cloned().collect(),
+            policies,
+            faults: decision.faults.keys().cloned().collect(),
+            subject: self.who.name_hash(self.realm),
+            duration,
+        }
+    }
+
+    /// §4.11: a condition that found the session too old may want it gone. There are no module instances, transactions or
+    /// scripts here, so nothing else can be asked for.
+    fn carry_out(&self, decisions: &[Decision]) {
+        let terminate = decisions.iter().any(|decision| decision.effects.contains(&Effect::TerminateSession));
+        if let (true, Some(hash)) = (terminate, self.who.hash) {
+            let desk = self.desk.clone();
+            // The decision has been made without the session; whether it is gone already does not change it.
+            actix_web::rt::spawn(
+                async move { drop(desk.propose(Command::DestroySession(DestroySession(hash))).await) },
+            );
+        }
+    }
+}
