@@ -196,11 +196,13 @@ impl Pattern {
     /// Whether a policy may have `resource` when this is a pattern of its resource type (§5.5).
     /// Structural only, hence a little wider than [`Pattern::matches`].
     pub fn accepts(&self, resource: &Pattern) -> bool {
+        let (pattern, resource) = (self.folded.as_str(), resource.folded.as_str());
         match self.rule {
-            Rule::Url | Rule::Prefix => {
-                is_or_lies_below(&resource.folded, &self.folded) || self.compare(&resource.folded) == Fit::Wild
+            Rule::Url | Rule::None => {
+                is_or_lies_below(resource, pattern) || compare_url(resource, pattern) == Fit::Wild
             }
-            _ => self.folded == resource.folded || self.compare(&resource.folded) == Fit::Wild,
+            Rule::Prefix => is_or_lies_below(resource, pattern) || compare(resource, pattern) == Fit::Wild,
+            Rule::Exact | Rule::Regex(_) => matches!(self.compare(resource), Fit::Exact | Fit::Wild),
         }
     }
 

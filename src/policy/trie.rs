@@ -18,8 +18,9 @@ struct Node<V> {
     /// What of the key lies between the parent and this node.
     label: Box<[u8]>,
     value: Option<Arc<V>>,
-    /// By first byte of their labels, which differ and are not empty.
-    children: Vec<Arc<Node<V>>>,
+    /// By first byte of their labels, which differ and are not empty. The byte is here, too: looking for a child
+    /// then touches no other.
+    children: Vec<(u8, Arc<Node<V>>)>,
 }
 
 impl<V> Clone for Trie<V> {
@@ -46,11 +47,11 @@ impl<V> Node<V> {
     }
 
     fn find(&self, first: u8) -> Result<usize, usize> {
-        self.children.binary_search_by_key(&first, |child| child.label.first().copied().unwrap_or_default())
+        self.children.binary_search_by_key(&first, |(first, _)| *first)
     }
 
     fn child(&self, first: u8) -> Option<&Self> {
-        self.children.get(self.find(first).ok()?).map(AsRef::as_ref)
+        self.children.get(self.find(first).ok()?).map(|(_, child)| child.as_ref())
     }
 }
 
@@ -95,7 +96,7 @@ impl<V> Trie<V> {
         let mut open = vec![self.root.as_ref()];
         std::iter::from_fn(move || {
             while let Some(node) = open.pop() {
-                open.extend(node.children.iter().rev().map(AsRef::as_ref));
+                open.extend(node.children.iter().rev().map(|(_, child)| child.as_ref()));
                 if let Some(value) = &node.value {
                     return Some(value.as_ref());
                 }
@@ -114,19 +115,19 @@ impl<V: Clone + Default> Trie<V> {
             let at = match node.find(*first) {
                 Ok(at) => at,
                 Err(at) => {
-                    node.children.insert(at, Arc::new(Node::new(rest)));
+                    node.children.insert(at, (*first, Arc::new(Node::new(rest))));
                     at
                 }
             };
-            node = Arc::make_mut(&mut node.children[at]); // found or inserted just now
+            node = Arc::make_mut(&mut node.children[at].1); // found or inserted just now
             let common = node.label.iter().zip(rest).take_while(|(a, b)| a == b).count();
             let (head, tail) = node.label.split_at(common);
-            if !tail.is_empty() {
+            if let Some(next) = tail.first().copied() {
                 // The key ends within the label, or leaves it: a node comes in between.
                 let (head, tail) = (Box::from(head), Box::from(tail));
                 let below =
                     Node { label: tail, value: node.value.take(), children: std::mem::take(&mut node.children) };
-                (node.label, node.children) = (head, vec![Arc::new(below)]);
+                (node.label, node.children) = (head, vec![(next, Arc::new(below))]);
             }
             rest = rest.get(common..).unwrap_or_default();
         }
@@ -151,7 +152,7 @@ impl<V: Clone + Default> Trie<V> {
         let Ok(at) = node.find(*first) else {
             return;
         };
-        let child = Arc::make_mut(&mut node.children[at]); // found just now
+        let child = Arc::make_mut(&mut node.children[at].1); // found just now
         let rest = rest.strip_prefix(&*child.label).unwrap_or_default();
         Self::change_below(child, rest, change);
         if child.value.is_some() {
@@ -159,7 +160,7 @@ impl<V: Clone + Default> Trie<V> {
         }
         match child.children.as_slice() {
             [] => drop(node.children.remove(at)),
-            [only] => {
+            [(_, only)] => {
                 let mut only = Node::clone(only);
                 only.label = [&child.label, &only.label].into_iter().flat_map(|label| label.iter().copied()).collect();
                 *child = only;
@@ -180,9 +181,10 @@ mod tests {
     fn shape<V>(node: &Node<V>, is_root: bool) {
         assert!(is_root || !node.label.is_empty());
         assert!(is_root || node.value.is_some() || node.children.len() > 1);
-        let firsts: Vec<u8> = node.children.iter().map(|child| child.label[0]).collect();
+        let firsts: Vec<u8> = node.children.iter().map(|(first, _)| *first).collect();
+        assert!(node.children.iter().all(|(first, child)| child.label.first() == Some(first)));
         assert!(firsts.windows(2).all(|pair| pair[0] < pair[1]), "{firsts:?}");
-        node.children.iter().for_each(|child| shape(child, false));
+        node.children.iter().for_each(|(_, child)| shape(child, false));
     }
 
     proptest! {
