@@ -8,7 +8,7 @@
 //! | errors of one evaluation     | `decision: false`, `context.error`                             | `Failure::to_json` |
 //! | errors of a request          | the status, and a text                                         | `fail`             |
 //! | unknown members are ignored  |                                                                | `Evaluation`       |
-//! | `X-Request-ID` comes back    |                                                                | [`identified`]     |
+//! | `X-Request-ID` comes back    |                                                                | `identified`     |
 //! | metadata, per tenant         | `/.well-known/authzen-configuration{/path}`                    | `metadata`         |
 //!
 //! | AuthZEN                         | here                                                                             |

@@ -8,7 +8,7 @@
 //! | subject: the resource owner's session                      | [`Asker::Owner`]                     |
 //! | subject: the client itself, as claims                      | [`Asker::Client`]                    |
 //! | `GRANT: true` granted, `false` dropped, else undecided     | [`Verdict`]                          |
-//! | undecided: consent, or dropped unless consent is implied   | `authorize`, [`Verdict::without_owner`] |
+//! | undecided: consent, or dropped unless consent is implied   | `authorize`, `Verdict::without_owner` |
 //!
 //! A scope that names its audience and is not in the client's profile is decided by [`audience`](super::audience) instead.
 

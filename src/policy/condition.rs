@@ -3,7 +3,7 @@
 //! | reference                                     | here                          |
 //! |-----------------------------------------------|-------------------------------|
 //! | §4 result of a condition                      | [`Outcome`]                   |
-//! | §4.1 `AND`, `OR`, `NOT`                       | [`Condition::evaluate`]       |
+//! | §4.1 `AND`, `OR`, `NOT`                       | `Condition::evaluate`       |
 //! | §4.1 refused without children                 | [`Condition::parse`]          |
 //! | §4.2–§4.5 levels, modules, realms, services   | [`authentication`]            |
 //! | §4.6, §4.8, §4.14 identities                  | [`identity`]                  |
@@ -18,7 +18,7 @@
 //! | §4 "equal conditions are cached"              | `Scene::asked`                |
 //!
 //! Each type is a struct with three functions: `parse` checks (§2.10.3), `members` reads back, `evaluate`
-//! decides from a [`Scene`]. What cannot be decided is a [`Fault`], never "not satisfied" (§6.4).
+//! decides from a `Scene`. What cannot be decided is a [`Fault`], never "not satisfied" (§6.4).
 
 use std::{
     cell::RefCell,

@@ -10,7 +10,7 @@
 //! | §5.5 pattern check when a policy is written | [`Pattern::accepts`]                    |
 //! | §5.7 the other comparators                  | [`Comparator`]                          |
 //! | §6.2 `$SELF`                                | [`Pattern::for_principal`]              |
-//! | §6.8 relevant for a tree, and related in it | [`Pattern::is_relevant_for`], [`Pattern::relation`] |
+//! | §6.8 relevant for a tree, and related in it | `Pattern::is_relevant_for`, `Pattern::relation` |
 //!
 //! Two wildcards exist: `*` (any characters) and `-*-` (one level). Nothing here backtracks: with `n`
 //! and `m` the lengths and `k ≤` [`MAX_WILDCARDS`], a comparison takes `O(n + m)` steps when the pattern
