@@ -1,6 +1,8 @@
-# Built on Debian, run on Debian slim, no tools added. Needs BuildKit (the default since Docker 23).
+# Built on Debian, run on Debian slim. Needs BuildKit (the default since Docker 23).
 
 FROM rust:1.95-slim-bookworm AS build
+# The allocator is built by make.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

@@ -5,7 +5,7 @@
 //!
 //! | where the leader is | what happens                                                                               |
 //! |---------------------|--------------------------------------------------------------------------------------------|
-//! | here                | the batch is stamped and written, see `write`                               |
+//! | here                | the batch is stamped and written, with what the others sent meanwhile (`write`)             |
 //! | elsewhere           | one `Propose` carries it there; its answer counts here once this node has applied the entry |
 //! | unknown, or changed | the *same* drafts again, for a while; the state machine answers a repeated id with its first outcome (G4) |
 //!
