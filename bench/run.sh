@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures three Quorate nodes beside three etcd nodes on this machine and prints tables with ratios.
 #
-#   bench/run.sh                         everything, about half an hour and longer on slow disks
+#   bench/run.sh                         everything, about forty minutes and longer on slow disks
 #   bench/run.sh --quick                 about a minute, to see that it works
 #   bench/run.sh --quorate PATH …        another binary than target/release/quorate
 #   bench/run.sh --help                  all flags

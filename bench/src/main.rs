@@ -5,6 +5,7 @@
 //! | `compare`  | [`compare`]   | issue, introspect, revoke beside put and get, at several numbers of clients |
 //! | `failover` | [`failover`]  | the leader is killed: time to the first write accepted elsewhere            |
 //! | `tokens`   | [`tokens`]    | cost, memory and restart with a million live tokens                         |
+//! | `policy`   | [`policy`]    | decisions beside an [`echo`] of the same JSON; how soon a change counts      |
 //!
 //! Below them: [`quorate`] and [`etcd`] (start, load, kill a cluster), [`load`] (the closed loop), [`http`] (a cheap
 //! client), [`process`] (children that cannot outlive the run), [`machine`] (what it all ran on), [`report`].
@@ -15,11 +16,13 @@
 )]
 
 mod compare;
+mod echo;
 mod etcd;
 mod failover;
 mod http;
 mod load;
 mod machine;
+mod policy;
 mod process;
 mod quorate;
 mod report;
@@ -34,14 +37,18 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::machine::{Machine, available_memory, is_memory_only, wait_for_quiet};
 use crate::report::Report;
-use crate::settings::{Args, Settings, Suite};
+use crate::settings::{Args, Role, Settings, Suite};
 
 /// Bytes to have free for every live token, on three nodes and in the load generator, with room to spare.
 const BYTES_PER_TOKEN: u64 = 4_000;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match Settings::new(args).and_then(measure) {
+    let done = match args.role {
+        Some(Role::Echo { http, workers }) => echo::serve(http, workers),
+        None => Settings::new(args).and_then(measure),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => {
             eprintln!("quorate-bench: {cause:#}");
@@ -115,6 +122,7 @@ async fn suites(settings: &Settings) -> Result<()> {
             Suite::Compare => compare::run(settings, &mut report).await,
             Suite::Failover => failover::run(settings, &mut report).await,
             Suite::Tokens => tokens::run(settings, &mut report).await,
+            Suite::Policy => policy::run(settings, &mut report).await,
         };
         if let Err(cause) = done {
             // What was measured so far is worth keeping.

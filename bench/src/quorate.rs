@@ -1,4 +1,5 @@
-//! Three Quorate nodes: start, set up over HTTP as an administrator would, put under load, kill, restart.
+//! Quorate nodes, three of them or as many as are wanted: start, set up over HTTP as an administrator would, put under
+//! load, kill, restart.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::http::{Answer, Conn, Failure, request};
 use crate::load::{Load, Step, Worker};
 use crate::process::{Process, free_addresses, wait_until};
 
-/// Nodes of a cluster.
+/// Nodes of a cluster, unless another number is asked for.
 pub const NODES: usize = 3;
 /// Limit for one request of the set-up.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
@@ -85,11 +86,11 @@ struct Node {
     process: Option<Process>,
 }
 
-/// Three nodes on loopback with data of their own. Dropping it kills the nodes and removes the data.
+/// Nodes on loopback with data of their own. Dropping it kills the nodes and removes the data.
 pub struct Cluster {
     binary: PathBuf,
     nodes: Vec<Node>,
-    environment: [(&'static str, String); 2],
+    environment: Vec<(&'static str, String)>,
     session: String,
     // Last, so that it is removed after the nodes are dead.
     _dir: TempDir,
@@ -98,9 +99,19 @@ pub struct Cluster {
 impl Cluster {
     /// Starts three nodes with data below `work` and waits until all are ready. Logs in as the administrator.
     pub async fn start(binary: &Path, work: &Path) -> Result<Self> {
+        Self::start_with(binary, work, NODES, &[]).await
+    }
+
+    /// As [`start`](Self::start), so many nodes, with these variables in their environment.
+    pub async fn start_with(
+        binary: &Path,
+        work: &Path,
+        nodes: usize,
+        variables: &[(&'static str, String)],
+    ) -> Result<Self> {
         let dir = TempDir::with_prefix_in("quorate-", work)?;
-        let addresses = free_addresses(2 * NODES)?;
-        let (http, peer) = addresses.split_at(NODES);
+        let addresses = free_addresses(2 * nodes)?;
+        let (http, peer) = addresses.split_at(nodes);
         let members: Vec<String> = peer
             .iter()
             .zip(1..)
@@ -136,10 +147,11 @@ impl Cluster {
             Ok(bytes)
         };
         let password = STANDARD.encode(random()?);
-        let environment = [
+        let mut environment = variables.to_vec();
+        environment.extend([
             ("QUORATE_ADMIN_PASSWORD", password.clone()),
             ("QUORATE_MASTER_KEY", STANDARD.encode(random()?)),
-        ];
+        ]);
         let mut cluster = Self {
             binary: binary.to_owned(),
             nodes,
@@ -147,7 +159,8 @@ impl Cluster {
             session: String::new(),
             _dir: dir,
         };
-        cluster.restart(&[0, 1, 2], READY_LIMIT).await?;
+        let all: Vec<usize> = (0..cluster.nodes.len()).collect();
+        cluster.restart(&all, READY_LIMIT).await?;
         cluster.session = cluster.log_in(&password).await?;
         Ok(cluster)
     }
@@ -235,8 +248,27 @@ impl Cluster {
         Ok(session.to_owned())
     }
 
+    /// The bytes of a request that the administrator makes, with a JSON body. `version` is `Accept-API-Version`.
+    pub fn as_admin(
+        &self,
+        node: SocketAddr,
+        method: &str,
+        path: &str,
+        version: &str,
+        body: &Value,
+    ) -> Vec<u8> {
+        let session = format!("iPlanetDirectoryPro: {}", self.session);
+        let version = format!("Accept-API-Version: {version}");
+        let headers = [
+            session.as_str(),
+            version.as_str(),
+            "Content-Type: application/json",
+        ];
+        request(method, path, node, &headers, &body.to_string())
+    }
+
     /// One request of the set-up, with JSON in the answer.
-    async fn ask(&self, node: SocketAddr, request: &[u8]) -> Result<Value> {
+    pub async fn ask(&self, node: SocketAddr, request: &[u8]) -> Result<Value> {
         let mut conn = Conn::new(node);
         let asked = tokio::time::timeout(REQUEST_LIMIT, conn.send(request)).await;
         let answer = asked
@@ -283,7 +315,7 @@ impl Cluster {
             if let Some(id) = answer.get("leader").and_then(Value::as_u64) {
                 let position = usize::try_from(id)?
                     .checked_sub(1)
-                    .filter(|position| *position < NODES);
+                    .filter(|position| *position < self.nodes.len());
                 return position.with_context(|| format!("the leader is said to be node {id}"));
             }
         }

@@ -1,10 +1,12 @@
 //! What was typed ([`Args`]), and what it means ([`Settings`]).
 
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Measures three Quorate nodes beside three etcd nodes on this machine.
 #[derive(Debug, Parser)]
@@ -21,12 +23,16 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', default_value = "quorate,etcd")]
     systems: Vec<System>,
     /// Which suites to run.
-    #[arg(long, value_delimiter = ',', default_value = "compare,failover,tokens")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "compare,failover,tokens,policy"
+    )]
     suites: Vec<Suite>,
     /// About a minute, to see that everything works: the numbers mean little.
     #[arg(long)]
     quick: bool,
-    /// Numbers of clients to compare at [default: 1,64,512].
+    /// Numbers of clients to measure at [default: compare: 1,64,512; policy: 1,64].
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=4096))]
     clients: Option<Vec<u16>>,
     /// Where clients connect [default: spread,leader; quick: spread].
@@ -50,6 +56,9 @@ pub struct Args {
     /// OAuth clients in the case of many clients [default: 10000; quick: 20].
     #[arg(long, value_parser = clap::value_parser!(u32).range(3..=1_000_000))]
     many_clients: Option<u32>,
+    /// Policies in the large policy set [default: 10000; quick: 500].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    policies: Option<u32>,
     /// Threads of the load generator.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
@@ -68,6 +77,23 @@ pub struct Args {
     /// Run in spite of other load, of little memory, or of a work directory that is no disk.
     #[arg(long)]
     force: bool,
+    /// What this program is instead of the bench, when the bench starts it.
+    #[command(subcommand)]
+    pub role: Option<Role>,
+}
+
+/// What the bench starts this program as.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Role {
+    /// A server that answers the JSON it gets.
+    #[command(hide = true)]
+    Echo {
+        #[arg(long)]
+        http: SocketAddr,
+        /// Threads that answer.
+        #[arg(long)]
+        workers: NonZeroUsize,
+    },
 }
 
 fn seconds(text: &str) -> Result<Duration> {
@@ -94,6 +120,8 @@ pub enum Suite {
     Failover,
     /// Many live tokens: flat cost, memory, restart.
     Tokens,
+    /// Policy decisions beside an echo, and how soon a changed policy counts.
+    Policy,
 }
 
 /// Where the clients of a load connect.
@@ -122,6 +150,8 @@ pub struct Settings {
     pub etcd: Option<PathBuf>,
     pub suites: Vec<Suite>,
     pub clients: Vec<usize>,
+    /// Numbers of clients that ask for policy decisions.
+    pub policy_clients: Vec<usize>,
     pub routes: Vec<Route>,
     pub measure: Duration,
     pub warmup: Duration,
@@ -129,6 +159,9 @@ pub struct Settings {
     pub trials: usize,
     pub tokens: u64,
     pub many_clients: usize,
+    pub policies: usize,
+    /// Policies that are changed to see how soon that counts.
+    pub changes: usize,
     /// Tokens that introspection asks for, and keys that get reads.
     pub pool: usize,
     pub threads: usize,
@@ -156,16 +189,16 @@ impl Settings {
                 .then(|| find(binary))
                 .transpose()
         };
+        let clients = |unless_typed: &[u16]| {
+            let numbers = args.clients.as_deref().unwrap_or(unless_typed);
+            numbers.iter().copied().map(usize::from).collect()
+        };
         Ok(Self {
             quorate: measured(System::Quorate, &args.quorate)?,
             etcd: measured(System::Etcd, &args.etcd)?,
             suites: args.suites,
-            clients: args
-                .clients
-                .unwrap_or_else(|| vec![1, 64, 512])
-                .into_iter()
-                .map(usize::from)
-                .collect(),
+            clients: clients(&[1, 64, 512]),
+            policy_clients: clients(&[1, 64]),
             routes: args.routes.unwrap_or_else(|| {
                 if quick {
                     vec![Route::Spread]
@@ -179,6 +212,8 @@ impl Settings {
             trials: by(args.trials.map(u32::from), 5, 1) as usize,
             tokens: u64::from(by(args.tokens, 1_000_000, 20_000)),
             many_clients: by(args.many_clients, 10_000, 20) as usize,
+            policies: by(args.policies, 10_000, 500) as usize,
+            changes: by(None, 20, 5) as usize,
             pool: by(None, 20_000, 2_000) as usize,
             threads: usize::from(args.threads),
             work: args.work,
@@ -231,15 +266,19 @@ mod tests {
                 full.runs,
                 full.tokens,
                 full.clients.as_slice(),
+                full.policy_clients.as_slice(),
                 full.routes.len()
             ),
-            (3, 1_000_000, &[1, 64, 512][..], 2)
+            (3, 1_000_000, &[1, 64, 512][..], &[1, 64][..], 2)
         );
+        assert_eq!((full.policies, full.changes), (10_000, 20));
         let quick = settings(&["--quick", "--runs", "2", "--secs", "0.5"]).unwrap();
         assert_eq!(
-            (quick.runs, quick.tokens, quick.measure),
-            (2, 20_000, Duration::from_millis(500))
+            (quick.runs, quick.tokens, quick.policies, quick.measure),
+            (2, 20_000, 500, Duration::from_millis(500))
         );
+        let typed = settings(&["--clients", "7"]).unwrap();
+        assert_eq!((typed.clients, typed.policy_clients), (vec![7], vec![7]));
     }
 
     #[test]
@@ -259,6 +298,7 @@ mod tests {
             ["--secs", "1e9"],
             ["--clients", "0"],
             ["--runs", "0"],
+            ["--policies", "10"],
             ["--suites", "all"],
         ] {
             assert!(settings(&args).is_err(), "{args:?}");

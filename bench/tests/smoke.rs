@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,6 +25,7 @@ fn main() {
         _ => {
             every_suite_runs_and_leaves_nothing_behind();
             a_wrong_answer_is_an_error_and_no_request();
+            a_wrong_decision_is_an_error_and_a_change_that_never_counts_ends_the_run();
             an_interruption_ends_the_servers();
             foreign_load_is_refused();
             println!("smoke: ok");
@@ -46,6 +47,8 @@ fn tool(dir: &Path, args: &[&str]) -> Command {
         "0.1",
         "--tokens",
         "1000",
+        "--policies",
+        "100",
         "--quorate",
     ]);
     command
@@ -116,8 +119,11 @@ fn every_suite_runs_and_leaves_nothing_behind() {
 
     assert_eq!(of("machine")[0]["quorate"], "quorate stand-in");
     let loads = of("load");
-    // 2 numbers of clients × 3 operations; 1 + 3 × 2 costs of 3 operations.
-    assert_eq!(loads.len(), 2 * 3 + 7 * 3, "{stderr}");
+    // 2 numbers of clients × 3 operations; 1 + 3 × 2 costs of 3 operations; 3 variants × 2 numbers of clients × few,
+    // echo, many.
+    assert_eq!(loads.len(), 2 * 3 + 7 * 3 + 3 * 2 * 3, "{stderr}");
+    let echoes = loads.iter().filter(|load| load["system"] == "echo");
+    assert_eq!(echoes.count(), 3 * 2);
     for load in loads {
         assert_eq!(load["errors"], 0, "{load}");
         assert!(
@@ -140,6 +146,20 @@ fn every_suite_runs_and_leaves_nothing_behind() {
         assert_eq!(restart["tokens_wrong"], 0, "{restart}");
         assert!(restart["tokens_checked"].as_u64().unwrap() > 0, "{restart}");
     }
+    // The few and the many on each variant; ratios of both at each number of clients; five changes.
+    assert_eq!(of("policy-set-up").len(), 3 * 2);
+    assert_eq!(of("policy-ratio").len(), 3 * 2 * 2);
+    assert_eq!(of("policy-change").len(), 3 * 5);
+    for change in of("policy-change") {
+        let (nodes, change) = (&change["nodes"], &change["change"]);
+        assert_eq!(change["stale"], 0, "{change}");
+        assert!(change["put"].as_f64() < change["same_node"].as_f64());
+        assert_eq!(change["other_nodes"].is_null(), *nodes == 1, "{change}");
+    }
+    for record in of("policy-record") {
+        let nodes = record["variant"]["nodes"].as_u64().unwrap();
+        assert_eq!(record["decisions_recorded"], 5 * nodes, "{record}");
+    }
     let markdown = std::fs::read_to_string(stem.with_extension("md")).unwrap();
     assert!(
         String::from_utf8_lossy(&stdout).contains(&markdown),
@@ -151,6 +171,9 @@ fn every_suite_runs_and_leaves_nothing_behind() {
         "Cost against live tokens",
         "Memory with",
         "Restart with",
+        "Policy decisions beside an echo",
+        "One of 100 policies changed",
+        "Decisions written to the log",
     ] {
         assert!(markdown.contains(heading), "no table {heading}");
     }
@@ -190,6 +213,32 @@ fn a_wrong_answer_is_an_error_and_no_request() {
             of("revoke")["errors"].as_u64()
         ),
         (Some(0), Some(0))
+    );
+    assert_nothing_is_left(dir.path());
+}
+
+fn a_wrong_decision_is_an_error_and_a_change_that_never_counts_ends_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = tool(
+        dir.path(),
+        &["--force", "--suites", "policy", "--clients", "2"],
+    );
+    let output = command.env("STAND_IN_DENIES", "yes").output().unwrap();
+    let lines = lines_of(&output.stdout);
+    let loads: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "load").collect();
+    assert_eq!(loads.len(), 3);
+    for load in loads {
+        // One question in four is to be denied; that is right even of a server that denies everything.
+        let (right, wrong) = (&load["requests"], &load["errors"]);
+        match load["op"].as_str() {
+            Some("evaluate") => assert!(wrong.as_u64() > right.as_u64(), "{load}"),
+            _ => assert!(wrong == 0 && right.as_u64() > Some(0), "{load}"),
+        }
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && stderr.contains("before policy 0 was changed"),
+        "{stderr}"
     );
     assert_nothing_is_left(dir.path());
 }
@@ -324,9 +373,19 @@ mod stand_in {
                 reader.read_exact(&mut body).ok()?;
                 let (status, answer) =
                     self.answer(&lines[0], &header, &String::from_utf8(body).unwrap());
-                let answer = answer.to_string();
+                // Text is sent as it is, everything else as JSON.
+                let answer = match answer {
+                    Value::String(text) => text,
+                    json => json.to_string(),
+                };
                 write!(stream, "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).ok()?;
             }
+        }
+
+        /// A file that is there once the policy was changed, for all nodes to see.
+        fn changed(&self, policy: &str) -> PathBuf {
+            let shared = Path::new(&self.data).parent().unwrap();
+            shared.join(format!("changed-{policy}"))
         }
 
         fn answer(
@@ -342,12 +401,26 @@ mod stand_in {
                 // Clients are registered on one node only, and here nodes know nothing of each other.
                 basic.starts_with("Basic YmVuY2gt") || basic.starts_with("Basic YmVuY2g6")
             };
+            let of_admin = || {
+                assert_eq!(header("iplanetdirectorypro").as_deref(), Some("session"));
+                assert!(
+                    header("accept-api-version")
+                        .unwrap()
+                        .ends_with(", protocol=1.0")
+                );
+                let sent: Value = serde_json::from_str(body).unwrap();
+                sent
+            };
             let invalid_client = (401, json!({ "error": "invalid_client" }));
             match (method, path) {
                 ("GET", "/am/json/health/ready") => {
                     let lives = |peer: &&SocketAddr| TcpStream::connect(**peer).is_ok();
                     let leader = self.peers.iter().position(|peer| lives(&peer)).unwrap() + 1;
                     (200, json!({ "leader": leader, "node": self.id }))
+                }
+                ("GET", "/metrics") => {
+                    let line = "quorate_decision_events_total{outcome=\"recorded\"} 5\n";
+                    (200, json!(line))
                 }
                 ("POST", "/am/json/realms/root/authenticate") => {
                     assert_eq!(header("x-openam-username").as_deref(), Some("amAdmin"));
@@ -362,6 +435,51 @@ mod stand_in {
                         200,
                         json!({ "tokenId": "session", "successUrl": "/am/console", "realm": "/" }),
                     )
+                }
+                ("POST", "/am/json/realms/root/resourcetypes?_action=create") => {
+                    let sent = of_admin();
+                    assert_eq!(sent["uuid"], "bench");
+                    (201, sent)
+                }
+                ("POST", "/am/json/realms/root/applications?_action=create") => {
+                    let sent = of_admin();
+                    assert_eq!(sent["resourceTypeUuids"], json!(["bench"]));
+                    (201, sent)
+                }
+                ("POST", "/am/json/realms/root/policies?_action=create") => {
+                    let sent = of_admin();
+                    assert_eq!(sent["actionValues"], json!({ "GRANT": true }));
+                    (201, sent)
+                }
+                ("POST", "/am/json/realms/root/policies?_action=evaluate") => {
+                    let sent = of_admin();
+                    let number = |text: &Value| {
+                        text.as_str().unwrap()[..]
+                            .rsplit_once('-')
+                            .unwrap()
+                            .1
+                            .to_owned()
+                    };
+                    let consumer = number(&sent["subject"]["claims"]["sub"]);
+                    let set = sent["application"].as_str().unwrap();
+                    let name = format!("{set}-{consumer}");
+                    let actions = if self.denies || number(&sent["resources"][0]) != consumer {
+                        json!({})
+                    } else {
+                        json!({ "GRANT": !self.changed(&name).exists() })
+                    };
+                    let row = json!({ "resource": sent["resources"][0], "actions": actions, "attributes": {}, "advices": {} });
+                    (200, json!([row]))
+                }
+                ("PUT", path) if path.starts_with("/am/json/realms/root/policies/") => {
+                    let sent = of_admin();
+                    let name = path.rsplit_once('/').unwrap().1;
+                    assert_eq!(
+                        (&sent["name"], &sent["actionValues"]),
+                        (&json!(name), &json!({ "GRANT": false }))
+                    );
+                    std::fs::write(self.changed(name), "").unwrap();
+                    (200, sent)
                 }
                 ("PUT", path) => {
                     let id = path
