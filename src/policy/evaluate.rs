@@ -83,7 +83,8 @@ impl EvaluateTree {
     pub fn parse(body: &Value) -> Result<Self, Error> {
         let invalid = || Error::invalid_value("resource");
         let members = Members::of(body, "body").map_err(|_| invalid())?;
-        let resource = members.text("resource").ok().flatten().ok_or_else(invalid)?.to_owned();
+        let resource = members.text("resource").ok().flatten().filter(|resource| !resource.is_empty());
+        let resource = resource.ok_or_else(invalid)?.to_owned();
         let (application, subject, environment) = common(&members)?;
         Ok(Self { resource, application, subject, environment })
     }

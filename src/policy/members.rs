@@ -36,6 +36,12 @@ impl<'a> Members<'a> {
         self.typed(member, "a string", Value::as_str)
     }
 
+    /// A text that says something.
+    pub fn required_text(&self, member: &'static str) -> Result<String, Error> {
+        let text = self.text(member)?.filter(|text| !text.trim().is_empty());
+        Ok(text.ok_or(Error::PropertyMissing(member))?.to_owned())
+    }
+
     pub fn boolean(&self, member: &'static str) -> Result<Option<bool>, Wrong> {
         self.typed(member, "a boolean", Value::as_bool)
     }

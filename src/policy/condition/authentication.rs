@@ -181,9 +181,7 @@ pub struct AuthenticateToRealm {
 impl AuthenticateToRealm {
     pub(super) fn parse(members: &Members<'_>) -> Result<Self, Error> {
         members.only(&[&["type", "authenticateToRealm"]])?;
-        let realm = members.text("authenticateToRealm")?.filter(|realm| !realm.trim().is_empty());
-        let missing = Error::PropertyMissing("authenticateToRealm");
-        Ok(Self { authenticate_to_realm: realm.ok_or(missing)?.to_owned() })
+        Ok(Self { authenticate_to_realm: members.required_text("authenticateToRealm")? })
     }
 
     pub(super) fn kind(&self) -> &'static str {
@@ -229,9 +227,7 @@ pub struct AuthenticateToService {
 impl AuthenticateToService {
     pub(super) fn parse(members: &Members<'_>) -> Result<Self, Error> {
         members.only(&[&["type", "authenticateToService"]])?;
-        let service = members.text("authenticateToService")?.filter(|service| !service.trim().is_empty());
-        let missing = Error::PropertyMissing("authenticateToService");
-        Ok(Self { authenticate_to_service: service.ok_or(missing)?.to_owned() })
+        Ok(Self { authenticate_to_service: members.required_text("authenticateToService")? })
     }
 
     pub(super) fn kind(&self) -> &'static str {

@@ -32,8 +32,7 @@ pub struct Script {
 impl Script {
     pub(super) fn parse(members: &Members<'_>) -> Result<Self, Error> {
         members.only(&[&["type", "scriptId"]])?;
-        let id = members.text("scriptId")?.filter(|id| !id.trim().is_empty());
-        Ok(Self { script_id: id.ok_or(Error::PropertyMissing("scriptId"))?.to_owned() })
+        Ok(Self { script_id: members.required_text("scriptId")? })
     }
 
     pub(super) fn kind(&self) -> &'static str {
@@ -72,13 +71,9 @@ pub struct Transaction {
 impl Transaction {
     pub(super) fn parse(members: &Members<'_>) -> Result<Self, Error> {
         members.only(&[&["type", "authenticationStrategy", "strategySpecifier"]])?;
-        let text = |member| {
-            let text = members.text(member)?.filter(|text| !text.trim().is_empty());
-            Ok::<_, Error>(text.ok_or(Error::PropertyMissing(member))?.to_owned())
-        };
         Ok(Self {
-            authentication_strategy: text("authenticationStrategy")?,
-            strategy_specifier: text("strategySpecifier")?,
+            authentication_strategy: members.required_text("authenticationStrategy")?,
+            strategy_specifier: members.required_text("strategySpecifier")?,
         })
     }
 

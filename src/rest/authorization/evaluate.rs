@@ -18,7 +18,8 @@ use crate::{
     decisions::{NoDecision, Question, Who, at_least},
     policy::{
         self, PolicySetIndex,
-        evaluate::{Evaluate, Presented},
+        circumstances::Environment,
+        evaluate::{Evaluate, EvaluateTree, Presented},
         model::{Audit, Policy, PolicyContext, PolicyDraft, PolicyName, PolicySet, ResourceType},
     },
 };
@@ -78,26 +79,39 @@ fn rows(call: &Call<'_>, rows: impl IntoIterator<Item = Value>) -> Result<Value,
     Ok(rows.into_iter().map(shown).collect())
 }
 
+/// What a request asks, and of whom: everything that a [`Question`] refers to.
+struct Asked<'q> {
+    call: &'q Call<'q>,
+    name: String,
+    set: Arc<PolicySetIndex>,
+    who: Who,
+    environment: Environment,
+}
+
+impl<'q> Asked<'q> {
+    /// Of a stored set.
+    fn stored(call: &'q Call<'q>, name: String, presented: Presented, environment: Environment) -> Result<Self, Error> {
+        let set = policy_set(call, &name)?;
+        Ok(Self { call, set, who: who(call, presented)?, name, environment })
+    }
+
+    fn question(&self, purpose: Purpose) -> Question<'_> {
+        let Self { call, name, set, who, environment } = self;
+        Question { desk: call.desk, realm: call.realm, name, set, who, environment, purpose }
+    }
+}
+
 /// `evaluate`
 ///
 /// # Errors
 /// §2.6.4.
 pub async fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     at_least(call.desk, call.request).await?;
-    let asked = Evaluate::parse(&Value::Object(content.clone()))?;
-    let set = policy_set(call, &asked.application)?;
-    let who = who(call, asked.subject)?;
-    let question = Question {
-        desk: call.desk,
-        realm: call.realm,
-        name: &asked.application,
-        set: &set,
-        who: &who,
-        environment: &asked.environment,
-        purpose: Purpose::Evaluate,
-    };
+    let Evaluate { resources, application, subject, environment } = Evaluate::parse(&Value::Object(content.clone()))?;
+    let asked = Asked::stored(call, application, subject, environment)?;
     let with_ttl = call.version.0 > 1;
-    rows(call, question.decide(&asked.resources)?.iter().map(|decision| decision.to_json(with_ttl)))
+    let decisions = asked.question(Purpose::Evaluate).decide(&resources)?;
+    rows(call, decisions.iter().map(|decision| decision.to_json(with_ttl)))
 }
 
 /// `evaluateTree`
@@ -106,25 +120,12 @@ pub async fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error>
 /// §2.6.4.
 pub async fn evaluate_tree(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     at_least(call.desk, call.request).await?;
-    let resource = content.get("resource").and_then(Value::as_str).filter(|resource| !resource.is_empty());
-    let resource = resource.ok_or_else(|| invalid("resource"))?;
-    // The rest of the body is that of `evaluate`.
-    let mut body = content.clone();
-    body.insert("resources".into(), json!([resource]));
-    let asked = Evaluate::parse(&Value::Object(body))?;
-    let set = policy_set(call, &asked.application)?;
-    let who = who(call, asked.subject)?;
-    let question = Question {
-        desk: call.desk,
-        realm: call.realm,
-        name: &asked.application,
-        set: &set,
-        who: &who,
-        environment: &asked.environment,
-        purpose: Purpose::EvaluateTree,
-    };
+    let body = EvaluateTree::parse(&Value::Object(content.clone()))?;
+    let EvaluateTree { resource, application, subject, environment } = body;
+    let asked = Asked::stored(call, application, subject, environment)?;
     let with_ttl = call.version.0 > 1;
-    rows(call, question.tree(resource)?.iter().map(|row| row.to_json(with_ttl)))
+    let decisions = asked.question(Purpose::EvaluateTree).tree(&resource)?;
+    rows(call, decisions.iter().map(|row| row.to_json(with_ttl)))
 }
 
 /// `explain`: the body of `evaluate`; rows with the reasons. Nothing that a decision would have done is done.
@@ -133,19 +134,10 @@ pub async fn evaluate_tree(call: &Call<'_>, content: &Object) -> Result<Value, E
 /// Those of [`evaluate`].
 pub async fn explain(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     at_least(call.desk, call.request).await?;
-    let asked = Evaluate::parse(&Value::Object(content.clone()))?;
-    let set = policy_set(call, &asked.application)?;
-    let who = who(call, asked.subject)?;
-    let question = Question {
-        desk: call.desk,
-        realm: call.realm,
-        name: &asked.application,
-        set: &set,
-        who: &who,
-        environment: &asked.environment,
-        purpose: Purpose::Explain,
-    };
-    rows(call, question.explain(&asked.resources)?.iter().map(|explanation| explanation.to_json()))
+    let Evaluate { resources, application, subject, environment } = Evaluate::parse(&Value::Object(content.clone()))?;
+    let asked = Asked::stored(call, application, subject, environment)?;
+    let explanations = asked.question(Purpose::Explain).explain(&resources)?;
+    rows(call, explanations.iter().map(|explanation| explanation.to_json()))
 }
 
 /// `whatif`: the body of `evaluate` with `policies`, and where wanted `policySet` and `resourceTypes`, in place of what is
@@ -156,27 +148,19 @@ pub async fn explain(call: &Call<'_>, content: &Object) -> Result<Value, Error> 
 /// Those of [`evaluate`], and those of writing what is in the body.
 pub async fn whatif(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     at_least(call.desk, call.request).await?;
-    let asked = Evaluate::parse(&Value::Object(content.clone()))?;
+    let Evaluate { resources, application, subject, environment } = Evaluate::parse(&Value::Object(content.clone()))?;
     let flag = |member: &'static str| match content.get(member) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
         Some(_) => Err(invalid(member)),
     };
-    let set = tried(call, content, &asked.application, flag("keepStored")?).await?;
+    let set = Arc::new(tried(call, content, &application, flag("keepStored")?).await?);
     let explains = flag("explain")?;
-    let who = who(call, asked.subject)?;
-    let question = Question {
-        desk: call.desk,
-        realm: call.realm,
-        name: &asked.application,
-        set: &set,
-        who: &who,
-        environment: &asked.environment,
-        purpose: Purpose::WhatIf,
-    };
+    let asked = Asked { call, set, who: who(call, subject)?, name: application, environment };
+    let question = asked.question(Purpose::WhatIf);
     match explains {
-        true => rows(call, question.explain(&asked.resources)?.iter().map(|explanation| explanation.to_json())),
-        false => rows(call, question.try_out(&asked.resources)?.iter().map(|decision| decision.to_json(true))),
+        true => rows(call, question.explain(&resources)?.iter().map(|explanation| explanation.to_json())),
+        false => rows(call, question.try_out(&resources)?.iter().map(|decision| decision.to_json(true))),
     }
 }
 
