@@ -40,6 +40,26 @@ pub enum Kind {
     PolicySet,
     /// A policy.
     Policy,
+    /// An agent of any other type; its body names the type. All agents of a realm share one name space.
+    Agent,
+    /// A group that agents inherit attributes from; id `{type}/{name}`.
+    AgentGroup,
+    /// A script.
+    Script,
+    /// A journey (authentication tree).
+    Tree,
+    /// A node of journeys; id `{node type}/{uuid}`.
+    Node,
+    /// An authentication chain.
+    Chain,
+    /// An instance of an authentication module; id `{type}/{name}`.
+    AuthenticationModule,
+    /// A secret store; id `{type}/{name}`.
+    SecretStore,
+    /// What a secret store holds for a label; id `{store type}/{store}/{label}`.
+    SecretMapping,
+    /// Cluster-wide configuration of a service, defaults for realms among it. Realm `/`.
+    GlobalService,
 }
 
 /// Where a document is.

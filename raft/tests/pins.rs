@@ -133,6 +133,16 @@ fn tags_are_where_they_were() {
             Kind::ResourceType => 8,
             Kind::PolicySet => 9,
             Kind::Policy => 10,
+            Kind::Agent => 11,
+            Kind::AgentGroup => 12,
+            Kind::Script => 13,
+            Kind::Tree => 14,
+            Kind::Node => 15,
+            Kind::Chain => 16,
+            Kind::AuthenticationModule => 17,
+            Kind::SecretStore => 18,
+            Kind::SecretMapping => 19,
+            Kind::GlobalService => 20,
         };
         tagged(&kind, tag, place);
     }
@@ -297,6 +307,16 @@ fn kinds() -> Vec<Kind> {
         Kind::ResourceType,
         Kind::PolicySet,
         Kind::Policy,
+        Kind::Agent,
+        Kind::AgentGroup,
+        Kind::Script,
+        Kind::Tree,
+        Kind::Node,
+        Kind::Chain,
+        Kind::AuthenticationModule,
+        Kind::SecretStore,
+        Kind::SecretMapping,
+        Kind::GlobalService,
     ]
 }
 
