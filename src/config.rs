@@ -31,6 +31,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use crate::audit::{self, WhenFull};
+use crate::passwords::Encoded;
 
 pub use self::bounds::{Limits, RaftTiming};
 pub use self::peers::{Bootstrap, Member, PeerAddress, PeerSecurity, Peers};
@@ -68,6 +69,8 @@ pub struct Config {
     pub log: Log,
     /// Which policy decisions are recorded.
     pub audit: audit::Settings,
+    /// What is made of a verifier where a password is expected.
+    pub encoded_passwords: Encoded,
     /// Raft's clock.
     pub raft: RaftTiming,
     /// Bounds on work and input.
@@ -143,6 +146,7 @@ impl Config {
         let master_key = master_key(reader, data_dir.as_deref(), peers.as_ref());
         let log = log(reader);
         let audit = audit(reader);
+        let encoded = reader.switch("compat.pre_encoded_passwords");
         let raft = RaftTiming::read(reader);
         let limits = Limits::read(reader);
         let shutdown = reader.number("shutdown_seconds", 1..=600);
@@ -159,6 +163,7 @@ impl Config {
             master_key: master_key?,
             log: log?,
             audit: audit?,
+            encoded_passwords: if encoded? { Encoded::Kept } else { Encoded::Plain },
             raft: raft?,
             limits: limits?,
             shutdown: Duration::from_secs(shutdown?),

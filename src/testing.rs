@@ -9,7 +9,7 @@ use crate::{
     desk::{Desk, Front, Parts},
     host,
     keys::KeyRing,
-    passwords::Passwords,
+    passwords::{Encoded, Passwords},
     views::Views,
 };
 use actix::Arbiter;
@@ -74,7 +74,7 @@ pub(crate) async fn desk_with(audit: Audit) -> (Desk, Arc<Alone>) {
         consensus: alone.clone(),
         actors,
         views,
-        passwords: Passwords::start(1).expect("threads"),
+        passwords: Passwords::start(1, Encoded::Plain).expect("threads"),
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
         front: Front { context_path: "/am".into(), cookie_name: "iPlanetDirectoryPro".into(), cookie_secure: false },

@@ -188,6 +188,13 @@ pub const SETTINGS: &[Setting] = &[
         "when too many events wait: `drop` (counted in /metrics) or `refuse` the decision with 503",
     ),
     setting("decisions.queue", Number, Some("8192"), None, "events that may wait to be written"),
+    setting(
+        "compat.pre_encoded_passwords",
+        Switch,
+        Some("false"),
+        None,
+        "whether administrators may set a user's password as an argon2id verifier (a PHC string), to bring users along",
+    ),
     setting("raft.heartbeat_ms", Number, Some("100"), None, "ms between two heartbeats of the leader"),
     setting(
         "raft.election_timeout_min_ms",
