@@ -2,18 +2,18 @@
 //!
 //! | reference | it says                                                        | here              |
 //! |-----------|----------------------------------------------------------------|-------------------|
-//! | §2.1.5    | no revision; on a read of one the current time                 | [`Resource::read`] |
+//! | §2.1.5    | a revision only on a read of one: the date of the last change  | [`Resource::read`] |
 //! | §2.2.1    | the name is unique in the realm, letter case ignored           | `name_is_free`    |
 //! | §2.2.3    | the query                                                      | [`filter`]        |
 //! | §2.2.4    | errors                                                         | every operation   |
 
-use super::{created, filter, modified, object};
+use super::{created, filter, insists, modified, object};
 use crate::{
     crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
     desk::{WriteError, delete, put},
     policy::{self, model::ResourceType},
 };
-use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Write};
+use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
 use serde_json::Value;
 
 /// The collection.
@@ -29,8 +29,12 @@ fn unknown(call: &Call<'_>, uuid: &str) -> Error {
 
 /// A resource type of any realm.
 pub(super) fn find_in(call: &Call<'_>, realm: &RealmPath, uuid: &str) -> Option<ResourceType> {
+    stored(call, realm, uuid).map(|(found, _)| found)
+}
+
+fn stored(call: &Call<'_>, realm: &RealmPath, uuid: &str) -> Option<(ResourceType, Seq)> {
     let entry = call.desk.document(realm, Kind::ResourceType, uuid)?;
-    ResourceType::from_stored(entry.json()).ok()
+    Some((ResourceType::from_stored(entry.json()).ok()?, entry.document.revision))
 }
 
 /// A resource type by its uuid.
@@ -59,7 +63,8 @@ async fn name_is_free(call: &Call<'_>, wanted: &ResourceType) -> Result<(), Erro
     }
 }
 
-/// A resource type has no revision (§2.1.5).
+/// Without a revision: only a read of one shows it (§2.1.5). The reference shows the time of the read, with which nobody can
+/// hold on to what was read; here it is the date of the last change, as of the other objects.
 fn item(stored: &ResourceType) -> Item {
     Item::new(stored.uuid.clone(), None, object(stored.to_json()))
 }
@@ -98,22 +103,24 @@ impl Resource for ResourceTypes {
 
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
         let found = find(call, id).ok_or_else(|| unknown(call, id))?;
-        Ok(Item { revision: Some(super::now().to_string()), ..item(&found) })
+        Ok(Item { revision: Some(found.audit.revision()), ..item(&found) })
     }
 
-    /// There is no revision that a caller could insist on.
-    async fn update(&self, call: &Call<'_>, id: &str, content: &Object, _: &Match) -> Result<Item, Error> {
-        let former = find(call, id).ok_or_else(|| unknown(call, id))?;
+    async fn update(&self, call: &Call<'_>, id: &str, content: &Object, given: &Match) -> Result<Item, Error> {
+        let (former, revision) = stored(call, call.realm, id).ok_or_else(|| unknown(call, id))?;
+        let when = insists(given, id, &former.audit, revision)?;
         let made = ResourceType::put(&Value::Object(content.clone()), id, modified(call, &former.audit)?)?;
         name_is_free(call, &made).await?;
-        match call.write(write(call, &made, Precondition::Present)).await {
+        match call.write(write(call, &made, when)).await {
             Err(WriteError::Refused(Refusal::Missing(_))) => Err(unknown(call, id)),
             other => other.map(|_| item(&made)).map_err(Error::from),
         }
     }
 
-    async fn delete(&self, call: &Call<'_>, id: &str, _: &Match) -> Result<Item, Error> {
-        match call.write(delete(key(call, id), Precondition::Present)).await {
+    async fn delete(&self, call: &Call<'_>, id: &str, given: &Match) -> Result<Item, Error> {
+        let (former, revision) = stored(call, call.realm, id).ok_or_else(|| unknown(call, id))?;
+        let when = insists(given, id, &former.audit, revision)?;
+        match call.write(delete(key(call, id), when)).await {
             Ok(_) => Ok(Item { id: id.to_owned(), revision: Some("0".to_owned()), content: Object::new() }),
             Err(WriteError::Refused(Refusal::Missing(_))) => Err(unknown(call, id)),
             Err(WriteError::Refused(Refusal::Referenced { .. })) => {
