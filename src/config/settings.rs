@@ -161,7 +161,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "log.filter",
         Text,
-        Some("info,openraft=warn,actix_server=warn"),
+        Some("info,openraft=warn,actix_server=warn,actix_http=off"),
         None,
         "what to log, e.g. `info,quorate::oauth2=debug`",
     ),
