@@ -31,6 +31,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use crate::audit::{self, WhenFull};
+use crate::decisions;
 
 pub use self::bounds::{Limits, RaftTiming};
 pub use self::peers::{Bootstrap, Member, PeerAddress, PeerSecurity, Peers};
@@ -68,6 +69,8 @@ pub struct Config {
     pub log: Log,
     /// Which policy decisions are recorded.
     pub audit: audit::Settings,
+    /// How questions to policies are answered.
+    pub decisions: decisions::Settings,
     /// Raft's clock.
     pub raft: RaftTiming,
     /// Bounds on work and input.
@@ -143,6 +146,7 @@ impl Config {
         let master_key = master_key(reader, data_dir.as_deref(), peers.as_ref());
         let log = log(reader);
         let audit = audit(reader);
+        let decisions = decisions(reader);
         let raft = RaftTiming::read(reader);
         let limits = Limits::read(reader);
         let shutdown = reader.number("shutdown_seconds", 1..=600);
@@ -159,6 +163,7 @@ impl Config {
             master_key: master_key?,
             log: log?,
             audit: audit?,
+            decisions: decisions?,
             raft: raft?,
             limits: limits?,
             shutdown: Duration::from_secs(shutdown?),
@@ -232,6 +237,12 @@ fn audit(reader: &mut Reader<'_>) -> Option<audit::Settings> {
         when_full: when_full?,
         queue: usize::try_from(queue?).ok()?,
     })
+}
+
+fn decisions(reader: &mut Reader<'_>) -> Option<decisions::Settings> {
+    let strict = reader.switch("decisions.strict");
+    let dry_runs = reader.number("decisions.dry_runs_per_minute", 0..=1_000_000);
+    Some(decisions::Settings { strict: strict?, dry_runs_per_minute: u32::try_from(dry_runs?).ok()? })
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {
