@@ -31,6 +31,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use crate::audit::{self, WhenFull};
+use crate::decisions;
 use crate::passwords::Encoded;
 
 pub use self::bounds::{Limits, RaftTiming};
@@ -71,6 +72,8 @@ pub struct Config {
     pub audit: audit::Settings,
     /// What is made of a verifier where a password is expected.
     pub encoded_passwords: Encoded,
+    /// How questions to policies are answered.
+    pub decisions: decisions::Settings,
     /// Raft's clock.
     pub raft: RaftTiming,
     /// Bounds on work and input.
@@ -147,6 +150,7 @@ impl Config {
         let log = log(reader);
         let audit = audit(reader);
         let encoded = reader.switch("compat.pre_encoded_passwords");
+        let decisions = decisions(reader);
         let raft = RaftTiming::read(reader);
         let limits = Limits::read(reader);
         let shutdown = reader.number("shutdown_seconds", 1..=600);
@@ -164,6 +168,7 @@ impl Config {
             log: log?,
             audit: audit?,
             encoded_passwords: if encoded? { Encoded::Kept } else { Encoded::Plain },
+            decisions: decisions?,
             raft: raft?,
             limits: limits?,
             shutdown: Duration::from_secs(shutdown?),
@@ -237,6 +242,12 @@ fn audit(reader: &mut Reader<'_>) -> Option<audit::Settings> {
         when_full: when_full?,
         queue: usize::try_from(queue?).ok()?,
     })
+}
+
+fn decisions(reader: &mut Reader<'_>) -> Option<decisions::Settings> {
+    let strict = reader.switch("decisions.strict");
+    let dry_runs = reader.number("decisions.dry_runs_per_minute", 0..=1_000_000);
+    Some(decisions::Settings { strict: strict?, dry_runs_per_minute: u32::try_from(dry_runs?).ok()? })
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {

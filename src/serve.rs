@@ -9,6 +9,7 @@ use crate::{
     base_url::Settings,
     bootstrap,
     config::{Bootstrap, Config, CookieSecure, HttpTls, PeerSecurity},
+    decisions::Rules,
     desk::{Desk, Front, Parts},
     host, http,
     keys::KeyRing,
@@ -114,7 +115,8 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         views,
         passwords: Passwords::start(cores(), config.encoded_passwords).during("starting password threads")?,
         keys: KeyRing::new(master.expose())?,
-        audit: Audit::start(config.audit.clone()).during("starting the record of decisions")?,
+        audit: Audit::start(config.audit.clone(), config.log.format).during("starting the record of decisions")?,
+        rules: Rules::new(&config.decisions),
         front: Front {
             context_path: config.site.context_path.clone(),
             cookie_name: config.site.cookie_name.clone(),
@@ -148,7 +150,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
     setting_up.abort();
     folding.abort();
     match &ended {
-        Ok(()) => stop_gracefully(config, raft, &node, &status, &servers).await,
+        Ok(()) => stop_gracefully(config, raft, &desk, &node, &status, &servers).await,
         Err(error) => {
             tracing::error!(%error, "cannot go on");
             for server in &servers {
@@ -311,6 +313,7 @@ async fn stop_signal() -> io::Result<()> {
 async fn stop_gracefully(
     config: &Config,
     raft: &Handle,
+    desk: &Desk,
     node: &Node<Actors>,
     status: &http::Status,
     servers: &[ServerHandle],
@@ -321,6 +324,9 @@ async fn stop_gracefully(
         for server in servers {
             server.stop(true).await;
         }
+        // Nobody decides any more; what was decided is written before the process ends.
+        let audit = desk.audit().clone();
+        drop(actix_web::rt::task::spawn_blocking(move || audit.settle(Duration::from_secs(1))).await);
         let node = node.clone();
         drop(raft.spawn(async move { node.shutdown().await }).await);
     };

@@ -187,6 +187,20 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "when too many events wait: `drop` (counted in /metrics) or `refuse` the decision with 503",
     ),
+    setting(
+        "decisions.strict",
+        Switch,
+        Some("false"),
+        None,
+        "answer 500 instead of deciding without a policy that cannot be evaluated",
+    ),
+    setting(
+        "decisions.dry_runs_per_minute",
+        Number,
+        Some("120"),
+        None,
+        "`explain` and `whatif` per caller and node; more are answered 429",
+    ),
     setting("decisions.queue", Number, Some("8192"), None, "events that may wait to be written"),
     setting(
         "compat.pre_encoded_passwords",
