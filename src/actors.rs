@@ -19,7 +19,7 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, dev::ToEnvelo
 use futures_util::future::join_all;
 use quorate_raft::{
     Blacklist, Command, Committed, Documents, Frozen, GrantSets, Outcome, Owned, Owners, Sessions, Stamp, State,
-    blacklist::BlacklistJti,
+    blacklist::BlacklistCommand,
     documents::{DocumentChange, DocumentCommand},
     grant_sets::GrantCommand,
     limits::SHARDS,
@@ -164,7 +164,7 @@ impl Owners for Actors {
         let blacklist = async {
             match blacklist.is_empty() {
                 true => Vec::new(),
-                false => ask(&self.blacklist, Apply::<BlacklistJti>(blacklist)).await,
+                false => ask(&self.blacklist, Apply::<BlacklistCommand>(blacklist)).await,
             }
         };
         let sessions = async {

@@ -7,7 +7,7 @@
 //! any effect (ADR 9). [`Draft::deadline`] is one half of that, [`DRAFT_WINDOW_MS`] the other.
 
 use crate::{
-    blacklist::BlacklistJti,
+    blacklist::{BlacklistJti, Spend},
     documents::{DocumentKey, WriteDocuments},
     grant_sets::{IssueAccess, IssueCode, RedeemCode, RevokeAccess, RevokeGrant},
     ids::{ProposalId, RealmPath, Seq},
@@ -71,6 +71,8 @@ pub enum Command {
     WriteDocuments(WriteDocuments),
     /// Delete a realm's document and every document in the realm.
     DeleteRealm(RealmPath),
+    /// Use something that may be used once.
+    Spend(Spend),
 }
 
 impl Command {
@@ -89,6 +91,7 @@ impl Command {
             Self::DestroySession(_) => "destroy_session",
             Self::WriteDocuments(_) => "write_documents",
             Self::DeleteRealm(_) => "delete_realm",
+            Self::Spend(_) => "spend",
         }
     }
 }

@@ -2,7 +2,7 @@
 //! production, a plain value in tests and simulation. [`Clock`] and [`split`] are shared by both, so that they agree.
 
 use crate::{
-    blacklist::BlacklistJti,
+    blacklist::BlacklistCommand,
     command::{Batch, Command, Outcome, Refusal, is_timely},
     documents::DocumentCommand,
     grant_sets::GrantCommand,
@@ -124,7 +124,7 @@ pub struct Split {
     /// Grant sets, by shard.
     pub grants: Vec<Vec<Task<GrantCommand>>>,
     /// The blacklist.
-    pub blacklist: Vec<Task<BlacklistJti>>,
+    pub blacklist: Vec<Task<BlacklistCommand>>,
     /// Sessions.
     pub sessions: Vec<Task<SessionCommand>>,
     /// Documents.
@@ -180,7 +180,8 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
             Command::RedeemCode(c) => grant(c.hint, GrantCommand::RedeemCode(c)),
             Command::RevokeAccess(c) => grant(c.hint, GrantCommand::RevokeAccess(c)),
             Command::RevokeGrant(c) => grant(c.hint, GrantCommand::RevokeGrant(c)),
-            Command::BlacklistJti(c) => split.blacklist.push(seat.task(c)),
+            Command::BlacklistJti(c) => split.blacklist.push(seat.task(BlacklistCommand::Revoke(c))),
+            Command::Spend(c) => split.blacklist.push(seat.task(BlacklistCommand::Spend(c))),
             Command::CreateSession(c) => split.sessions.push(seat.task(SessionCommand::Create(c))),
             Command::TouchSession(c) => split.sessions.push(seat.task(SessionCommand::Touch(c))),
             Command::DestroySession(c) => split.sessions.push(seat.task(SessionCommand::Destroy(c))),

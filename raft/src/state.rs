@@ -120,6 +120,8 @@ enum Content {
     Ended(u8, Vec<(TokenHash, StoredAccess, Stamp)>),
     /// Dead sessions that are remembered, and until when.
     EndedSessions(Vec<(TokenHash, Session, Stamp)>),
+    /// What was used once, by which proposal, and until when that is remembered.
+    Spent(Vec<(TokenHash, ProposalId, Stamp)>),
 }
 
 /// An access token beside its template's number.
@@ -197,6 +199,8 @@ impl Frozen {
         let entries = self.blacklist.entries().iter().map(|(&jti, &until)| (jti, until));
         out(Part(codec::encode(&Content::Blacklist(self.blacklist.now(), Vec::new()))?))?;
         pack(entries, 40, |group| Content::Blacklist(self.blacklist.now(), group), out)?;
+        let spent = self.blacklist.spent().iter().map(|(&hash, &(by, forget))| (hash, by, forget));
+        pack(spent, 56, Content::Spent, out)?;
         let sessions = self.sessions.live().iter().map(|(hash, session)| (*hash, (**session).clone()));
         out(Part(codec::encode(&Content::Sessions(self.sessions.now(), Vec::new()))?))?;
         pack(sessions, 512, |group| Content::Sessions(self.sessions.now(), group), out)?;
@@ -219,6 +223,7 @@ pub struct StateBuilder {
     clock: Clock,
     shards: BTreeMap<u8, ShardParts>,
     blacklist: (Stamp, Vec<(TokenHash, Stamp)>),
+    spent: Vec<(TokenHash, ProposalId, Stamp)>,
     sessions: (Stamp, Vec<(TokenHash, Session)>),
     ended_sessions: Vec<(TokenHash, Session, Stamp)>,
     documents: Vec<(DocumentKey, Document)>,
@@ -290,6 +295,7 @@ impl StateBuilder {
                 self.blacklist.0 = now;
                 self.blacklist.1.extend(entries);
             }
+            Content::Spent(spent) => self.spent.extend(spent),
             Content::Sessions(now, sessions) => {
                 self.sessions.0 = now;
                 self.sessions.1.extend(sessions);
@@ -315,7 +321,7 @@ impl StateBuilder {
             .collect();
         let state = State {
             grants,
-            blacklist: Blacklist::restore(self.blacklist.0, self.blacklist.1),
+            blacklist: Blacklist::restore(self.blacklist.0, self.blacklist.1, self.spent),
             sessions: Sessions::restore(self.sessions.0, self.sessions.1, self.ended_sessions),
             documents: Documents::restore(self.answers.0, self.documents, self.answers.1),
         };

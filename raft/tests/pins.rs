@@ -9,7 +9,7 @@ mod support;
 use quorate_raft::{
     Batch, ClientId, Command, DocumentKey, Draft, GrantId, Kind, Outcome, OwnerId, ProposalId, RealmPath, Refusal, Seq,
     Span, Stamp, TokenHash,
-    blacklist::BlacklistJti,
+    blacklist::{BlacklistJti, Spend},
     codec,
     documents::{Change, Precondition, Write, WriteDocuments},
     grant_sets::{
@@ -53,8 +53,8 @@ fn nothing_that_was_ever_written_changes() {
     outcomes().iter().for_each(|outcome| pin(&mut lines, &format!("outcome {}", outcome.label()), outcome));
     refusals().iter().for_each(|refusal| pin(&mut lines, &format!("refusal {}", refusal.label()), refusal));
     pin(&mut lines, "batch", &batch());
-    let names = ["clock", "shard", "templates", "access", "ended", "codes", "blacklist", "sessions", "ended sessions"];
-    let names: Vec<&str> = names.into_iter().chain(["documents", "answers"]).collect();
+    let names = ["clock", "shard", "templates", "access", "ended", "codes", "blacklist", "spent"];
+    let names: Vec<&str> = names.into_iter().chain(["sessions", "ended sessions", "documents", "answers"]).collect();
     let parts = parts();
     assert_eq!(parts.len(), names.len(), "one part of each kind");
     names.iter().zip(parts).for_each(|(name, part)| line(&mut lines, &format!("part {name}"), &part.0));
@@ -86,6 +86,7 @@ fn tags_are_where_they_were() {
             Command::DestroySession(_) => 9,
             Command::WriteDocuments(_) => 10,
             Command::DeleteRealm(_) => 11,
+            Command::Spend(_) => 12,
         };
         tagged(&command, tag, place);
     }
@@ -272,6 +273,7 @@ fn commands() -> Vec<Command> {
         Command::DestroySession(DestroySession(hash(21))),
         Command::WriteDocuments(WriteDocuments(vec![put(realm_key(), Vec::new()), put(key(), vec![realm_key()])])),
         Command::DeleteRealm(RealmPath::from("/a")),
+        Command::Spend(Spend { hash: hash(25), until: Stamp(26_000) }),
     ]
 }
 

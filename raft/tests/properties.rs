@@ -89,6 +89,7 @@ fn other_command() -> impl Strategy<Value = Command> {
     let session = || (0..3u8).prop_map(|n| format!("s{n}"));
     prop_oneof![
         (0..3u8, 0..600_000u64).prop_map(|(n, until)| words::blacklist(&format!("j{n}"), Stamp(until))),
+        (0..3u8, 0..600_000u64).prop_map(|(n, until)| words::spend(&format!("k{n}"), Stamp(until))),
         (session(), span(), span()).prop_map(|(name, max, idle)| words::login(
             &name,
             &words::alpha(),

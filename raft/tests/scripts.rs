@@ -16,6 +16,7 @@
 //! | `redeem c1 web -> a1 [redirect=U] [verifier=V] [ttl=]`  | buys access token `a1`; `jwt:j1` is client-based       |
 //! | `revoke a1 web`, `revoke-grant c1 until=S`              | end a token, a family                                 |
 //! | `blacklist j1 until=S`                                  | end a client-based token                              |
+//! | `spend k1 until=S`                                      | use what may be used once                             |
 //! | `login s1 demo [max=7200] [idle=1800]`, `touch`, `logout` | a session                                           |
 //! | `put Kind:id [if=absent|present|rN] [refs=Kind:id,…] [fence] [{json}]`, `delete Kind:id [if=…]`, `keep Kind:id if=…` | documents; `+` joins writes that go all or none |
 //! | `delete-realm /alpha`, `tick`                           |                                                       |
@@ -224,6 +225,7 @@ fn command(words: &[&str]) -> Option<Command> {
         "revoke" => words::revoke(what, &realm, whose),
         "revoke-grant" => words::revoke_grant(what, until()?),
         "blacklist" => words::blacklist(what, until()?),
+        "spend" => words::spend(what, until()?),
         "login" => words::login(what, &realm, whose, span("max", 7200), span("idle", 1800)),
         "touch" => Command::TouchSession(TouchSession(words::hash(what))),
         "logout" => Command::DestroySession(DestroySession(words::hash(what))),

@@ -2,7 +2,7 @@
 
 use quorate_raft::{
     Challenge, ClientId, Command, DocumentKey, GrantId, Kind, OwnerId, RealmPath, Seq, Span, Stamp, TokenHash,
-    blacklist::BlacklistJti,
+    blacklist::{BlacklistJti, Spend},
     documents::{Change, Precondition, Write},
     grant_sets::{
         Authorization, IssueAccess, IssueCode, NewAccess, Purchase, RedeemCode, RevokeAccess, RevokeGrant, Template,
@@ -137,6 +137,10 @@ pub fn revoke_grant(name: &str, until: Stamp) -> Command {
 
 pub fn blacklist(jti: &str, until: Stamp) -> Command {
     Command::BlacklistJti(BlacklistJti { jti: hash(jti), until })
+}
+
+pub fn spend(name: &str, until: Stamp) -> Command {
+    Command::Spend(Spend { hash: hash(name), until })
 }
 
 pub fn login(name: &str, realm: &RealmPath, user: &str, max_life: Span, max_idle: Span) -> Command {
