@@ -6,6 +6,7 @@
 pub mod zero_page;
 
 use crate::{
+    attempts::{self, Attempt, Stopped},
     caller::is_active,
     consensus::Unavailable,
     desk::Desk,
@@ -69,6 +70,9 @@ pub enum Failure {
     /// Unknown, wrong, or not active: one answer, so that nobody can probe.
     #[error("login failure")]
     Denied,
+    /// Too many have failed before, or no decision: nothing is said about the password.
+    #[error(transparent)]
+    Stopped(Stopped),
     /// The right password, but no session.
     #[error(transparent)]
     NotStarted(NotStarted),
@@ -89,7 +93,7 @@ pub async fn login(
     password: &str,
     from: Option<IpAddr>,
 ) -> Result<Started, Failure> {
-    let Proved { key, entry } = prove(desk, realm, service, name, password).await?;
+    let Proved { key, entry } = prove(desk, realm, service, name, password, from).await?;
     let new = sessions::New {
         realm: realm.clone(),
         subject: key,
@@ -118,8 +122,9 @@ pub async fn check(
     service: Service,
     name: &str,
     password: &str,
+    from: Option<IpAddr>,
 ) -> Result<(), Failure> {
-    prove(desk, realm, service, name, password).await.map(drop)
+    prove(desk, realm, service, name, password, from).await.map(drop)
 }
 
 /// Somebody whose password was verified. Holding one is the proof.
@@ -134,14 +139,25 @@ async fn prove(
     service: Service,
     name: &str,
     password: &str,
+    from: Option<IpAddr>,
 ) -> Result<Proved, Failure> {
     desk.barrier().await?;
     let key = DocumentKey::new(realm, service.kind(), &service.id(name));
     let entry = desk.views().entry(&key);
     let verifier = entry.as_ref().and_then(|entry| entry.json().get(service.verifier())?.as_str().map(str::to_owned));
-    let fits = desk.passwords().verify(verifier.as_deref(), password).await?;
+    // Nobody hears that an account exists but is not active: that is a wrong password like any other.
+    let active = entry.as_deref().is_some_and(|entry| is_active(key.kind, entry));
+    let verify = async {
+        let fits = desk.passwords().verify(verifier.as_deref(), password).await?;
+        Ok(fits && active)
+    };
+    let attempt = Attempt::new(key.clone(), from);
+    let proved = attempts::guarded(desk, &attempt, verify).await.map_err(|stopped| match stopped {
+        Stopped::Unavailable(unavailable) => Failure::Unavailable(unavailable),
+        paused @ Stopped::Paused(_) => Failure::Stopped(paused),
+    })?;
     match entry {
-        Some(entry) if fits && is_active(key.kind, &entry) => Ok(Proved { key, entry }),
+        Some(entry) if proved => Ok(Proved { key, entry }),
         _ => Err(Failure::Denied),
     }
 }
