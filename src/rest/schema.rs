@@ -113,6 +113,16 @@ impl Attribute {
         Self { name, label, form: Form::Text(any), default: Default::Text(default) }
     }
 
+    /// A string that passes `check`, with a default.
+    pub const fn checked_or(
+        name: &'static str,
+        label: &'static str,
+        check: fn(&str) -> bool,
+        default: &'static str,
+    ) -> Self {
+        Self { name, label, form: Form::Text(check), default: Default::Text(default) }
+    }
+
     /// One of `of`; an empty default is none.
     pub const fn choice(
         name: &'static str,
