@@ -6,16 +6,18 @@
 pub mod zero_page;
 
 use crate::{
-    caller::is_active,
+    caller::standing,
     consensus::Unavailable,
     desk::Desk,
     host,
+    inheritance::Standing,
+    rest::agents,
     secrets::{HandleKind, Minted},
     views::Entry,
 };
 use jiff::Timestamp;
 use quorate_raft::{
-    Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, Span,
+    Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, Seq, Span,
     sessions::{CreateSession, SessionData},
 };
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -48,18 +50,19 @@ impl Service {
         }
     }
 
-    const fn kind(self) -> Kind {
+    /// The document of whoever has this name: user names ignore case, agents' do not.
+    fn subject(self, desk: &Desk, realm: &RealmPath, name: &str) -> (DocumentKey, Option<Arc<Entry>>) {
+        let absent = |kind, id: &str| DocumentKey::new(realm, kind, id);
         match self {
-            Self::Users(_) => Kind::User,
-            Self::Agents(_) => Kind::IdentityGateway,
-        }
-    }
-
-    /// User names ignore case, agents' do not.
-    fn id(self, name: &str) -> String {
-        match self {
-            Self::Users(_) => name.to_lowercase(),
-            Self::Agents(_) => name.to_owned(),
+            Self::Users(_) => {
+                let key = absent(Kind::User, &name.to_lowercase());
+                let entry = desk.views().entry(&key);
+                (key, entry)
+            }
+            Self::Agents(_) => match agents::identity(desk.views(), realm, name) {
+                Some((key, entry)) => (key, Some(entry)),
+                None => (absent(Kind::IdentityGateway, name), None),
+            },
         }
     }
 
@@ -117,6 +120,8 @@ pub async fn check(
 struct Proved {
     key: DocumentKey,
     entry: Arc<Entry>,
+    /// Under which the session will stand.
+    fence: Seq,
 }
 
 async fn prove(
@@ -127,12 +132,14 @@ async fn prove(
     password: &str,
 ) -> Result<Proved, Failure> {
     desk.barrier().await?;
-    let key = DocumentKey::new(realm, service.kind(), &service.id(name));
-    let entry = desk.views().entry(&key);
+    let (key, entry) = service.subject(desk, realm, name);
     let verifier = entry.as_ref().and_then(|entry| entry.json().get(service.verifier())?.as_str().map(str::to_owned));
     let fits = desk.passwords().verify(verifier.as_deref(), password).await?;
     match entry {
-        Some(entry) if fits && is_active(key.kind, &entry) => Ok(Proved { key, entry }),
+        Some(entry) if fits => {
+            let Standing { active, fence } = standing(desk.views(), key.kind, &entry);
+            if active { Ok(Proved { key, entry, fence }) } else { Err(Failure::Denied) }
+        }
         _ => Err(Failure::Denied),
     }
 }
@@ -144,7 +151,7 @@ async fn start_session(
     proved: Proved,
     from: Option<IpAddr>,
 ) -> Result<Minted, Unavailable> {
-    let Proved { key, entry } = proved;
+    let Proved { key, entry, fence } = proved;
     let name = entry.json().get("username").and_then(|name| name.as_str()).unwrap_or(&key.id).to_owned();
     let universal_id = universal_id(realm, &key);
     let (process, counter) = desk.next_audit();
@@ -162,7 +169,7 @@ async fn start_session(
     .collect();
     let data = SessionData {
         realm: realm.clone(),
-        fence: entry.document.fence,
+        fence,
         subject: key,
         name: name.into(),
         universal_id: universal_id.into(),

@@ -5,7 +5,7 @@
 //! |---------------------------------------------------------|---------------------------------------|-----------------|
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
 //! | `{realm}/users`                                         | users                                 | [`users`]       |
-//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, gateway agents     | [`agents`]      |
+//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
 //! | `{realm}/realm-config/services[/…]`                     | services of a realm, the provider     | [`services`]    |
 //! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
@@ -61,13 +61,9 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    services::routes(Routes::default())
+    agents::routes(services::routes(Routes::default()))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
-        .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
-        .resource(Scope::Realm, "realm-config/agents/OAuth2Client", agents::Agents(&agents::OAUTH2_CLIENT))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGateway", agents::Agents(&agents::IDENTITY_GATEWAY))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGatewayAgent", agents::Agents(&agents::IDENTITY_GATEWAY))
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
 }
