@@ -8,6 +8,7 @@
 //! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
 //! | `{realm}/realm-config/services[/…]`                     | services of a realm, the provider     | [`services`]    |
 //! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
+//! | `global-config/secrets/stores/…`                        | keys, and what they are for           | [`stores`]      |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
 //!
@@ -39,6 +40,7 @@ pub mod schema;
 pub mod serverinfo;
 pub mod services;
 pub mod sessions;
+pub mod stores;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -61,7 +63,7 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    agents::routes(services::routes(Routes::default()))
+    stores::routes(agents::routes(services::routes(Routes::default())))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)

@@ -142,7 +142,7 @@ pub(crate) fn tag(body: &[u8], group: Option<&[u8]>) -> String {
 }
 
 /// The caller's precondition on a [`tag`].
-fn fits(when: &Match, id: &str, tag: &str) -> Result<(), Error> {
+pub(crate) fn fits(when: &Match, id: &str, tag: &str) -> Result<(), Error> {
     match when {
         Match::Revision(wanted) if wanted != tag => Err(Error::stale(id)),
         Match::Any | Match::Revision(_) => Ok(()),
