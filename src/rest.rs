@@ -8,6 +8,8 @@
 //! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, gateway agents     | [`agents`]      |
 //! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
+//! | `{realm}/realm-config/authentication[/…]`               | settings, journeys, nodes, chains, modules | [`authentication`] |
+//! | `{realm}/scripts`, `libraries`, `contexts`              | scripts                               | [`scripts`]     |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
 //!
 //! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes()`], then [`Routes::resource`] (see
@@ -30,11 +32,13 @@
 
 pub mod agents;
 pub mod authenticate;
+pub mod authentication;
 pub mod authorization;
 pub mod identity;
 pub mod realms;
 pub mod routes;
 pub mod schema;
+pub mod scripts;
 pub mod serverinfo;
 pub mod services;
 pub mod sessions;
@@ -42,6 +46,7 @@ pub mod sessions;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod typed;
 pub mod users;
 
 pub use routes::{Csrf, PlainCall, Routes, Scope};
@@ -60,7 +65,7 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    Routes::default()
+    scripts::routes(authentication::routes(Routes::default()))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
         .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
