@@ -131,14 +131,14 @@ async fn compiled(call: &Call<'_>, id: &str, script: &Script) {
     }
 }
 
-/// As it is shown: a library with what it exports.
-async fn item(id: &str, revision: Option<Seq>, script: &Script) -> Result<Item, Error> {
+/// As it is shown: a library with what it exports, as far as that can be told.
+async fn item(id: &str, revision: Option<Seq>, script: &Script) -> Item {
     let mut content = script.to_json();
     if script.context == contexts::LIBRARY {
-        let exports = syntax::check(script.source.clone()).await?.exports;
+        let exports = syntax::check(script.source.clone()).await.unwrap_or_default().exports;
         content.insert("exports".into(), exports.iter().map(syntax::Export::to_json).collect());
     }
-    Ok(Item::new(id, revision, content))
+    Item::new(id, revision, content)
 }
 
 /// e.3: whether a source compiles.
@@ -180,13 +180,13 @@ impl Resource for Scripts {
         let body = Value::Object(script.to_json());
         let written = call.write(put(key(call.realm, id), Precondition::Absent, &body, Vec::new(), false)).await;
         let revision = written.map_err(|error| create.refused(call, error, &exists))?;
-        item(id, Some(revision), &script).await
+        Ok(item(id, Some(revision), &script).await)
     }
 
     /// Without revision, as the reference.
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
         let script = find(call.desk, call.realm, id).ok_or_else(|| unknown(call, id))?;
-        item(id, None, &script).await
+        Ok(item(id, None, &script).await)
     }
 
     async fn update(&self, call: &Call<'_>, id: &str, content: &Object, when: &Match) -> Result<Item, Error> {
@@ -201,7 +201,7 @@ impl Resource for Scripts {
         compiled(call, id, &script).await;
         let body = Value::Object(script.to_json());
         call.write(put(key(call.realm, id), when, &body, Vec::new(), false)).await?;
-        item(id, None, &script).await
+        Ok(item(id, None, &script).await)
     }
 
     async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {
@@ -226,7 +226,7 @@ impl Resource for Scripts {
         let filter = query::parsed(query)?;
         let mut items = Vec::new();
         for (id, script) in all(call).await?.into_iter().filter(|(id, script)| filter.selects(id, script)) {
-            items.push(item(&id, None, &script).await?);
+            items.push(item(&id, None, &script).await);
         }
         crate::rest::authorization::filter::present(query, items)
     }
@@ -256,7 +256,7 @@ impl Resource for Libraries {
 
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
         let script = find(call.desk, call.realm, id).filter(|script| script.context == contexts::LIBRARY);
-        item(id, None, &script.ok_or_else(|| unknown(call, id))?).await
+        Ok(item(id, None, &script.ok_or_else(|| unknown(call, id))?).await)
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
@@ -265,7 +265,7 @@ impl Resource for Libraries {
             |(id, script): &(String, Script)| script.context == contexts::LIBRARY && filter.selects(id, script);
         let mut items = Vec::new();
         for (id, script) in all(call).await?.into_iter().filter(selected) {
-            items.push(item(&id, None, &script).await?);
+            items.push(item(&id, None, &script).await);
         }
         crate::rest::authorization::filter::present(query, items)
     }
