@@ -2,10 +2,13 @@
 //! `…/{type}/{id}` a member. The types are no endpoints of their own, since there are some that only importers know.
 
 use super::PlainCall;
-use crate::crest::{
-    Error, Head, Served,
-    response::{self, Manner},
-    serve::{self, Place, Routed},
+use crate::{
+    crest::{
+        Error, Head, Served,
+        response::{self, Manner},
+        serve::{self, Place, Routed},
+    },
+    sessions::cookies,
 };
 use actix_web::HttpResponse;
 
@@ -44,12 +47,11 @@ pub async fn serve(
         }
     };
     let path = std::iter::once(endpoint).chain(rest.iter().map(String::as_str)).collect::<Vec<_>>().join("/");
-    let context = &desk.front().context_path;
-    let below = request.uri().path();
-    let url = format!("{}{}", desk.base_url().deployment(), below.strip_prefix(context.as_str()).unwrap_or(below));
-    let place = Place { path: &path, id: id.as_deref(), url: &url };
+    let place = Place { path: &path, id: id.as_deref() };
     let routed = Routed { resource: &*resource, place, head: &head, body: &body, realm: &realm };
-    serve::serve(&desk, &request, routed).await
+    let mut response = serve::serve(&desk, &request, routed).await;
+    cookies::amend(&request, &mut response);
+    response
 }
 
 /// 404 for a path below `endpoint` that no type takes.
