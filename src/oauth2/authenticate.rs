@@ -115,7 +115,12 @@ pub async fn authenticate(
         let revision = entry.as_ref().map_or(Seq(0), |entry| entry.document.revision);
         let verifier = client.as_ref().and_then(|client| client.verifier.as_deref());
         let attempt = Attempt::new(key.clone(), attempts::source(desk, http));
-        let verify = desk.passwords().verify_client(&key, revision, verifier, secret);
+        // The right secret of a client that may not act is no success: it would forget the failures of others.
+        let active = client.as_ref().is_some_and(|client| client.active);
+        let verify = async {
+            let fits = desk.passwords().verify_client(&key, revision, verifier, secret).await?;
+            Ok(fits && active)
+        };
         if !attempts::guarded(desk, &attempt, verify).await? {
             return Err(failed());
         }
