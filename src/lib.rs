@@ -27,6 +27,7 @@ pub mod realms;
 pub mod rest;
 pub mod secrets;
 pub mod serve;
+pub mod sessions;
 pub mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;

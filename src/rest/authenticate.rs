@@ -22,6 +22,7 @@ use crate::{
         version,
     },
     desk::Desk,
+    sessions::NotStarted,
     telemetry::{self, label},
 };
 use actix_web::{
@@ -75,10 +76,26 @@ fn status(error: &Error) -> actix_web::http::StatusCode {
     actix_web::http::StatusCode::from_u16(error.code()).unwrap_or(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+impl From<NotStarted> for Error {
+    /// a.8, codes 115, 124 and 110.
+    fn from(refused: NotStarted) -> Self {
+        let coded = |status, message, code| Self::new(status, message).with_detail(json!({ "errorCode": code }));
+        match refused {
+            NotStarted::Quota => coded(401, "You have reached your session limit.", "115"),
+            NotStarted::OtherSubject => {
+                coded(400, "Session Upgrade fails since user is different than original authenticated user", "124")
+            }
+            NotStarted::Ended => coded(401, "Session has timed out", "110"),
+            NotStarted::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Denied => Self::new(401, "Login failure"),
+            Failure::NotStarted(refused) => refused.into(),
             Failure::Unavailable(unavailable) => unavailable.into(),
         }
     }
