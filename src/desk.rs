@@ -6,6 +6,7 @@ use crate::{
     actors::{
         Actors,
         documents::{Collect, Collection},
+        sessions::{ListSessions, Listed, Whose},
     },
     audit::Audit,
     base_url::BaseUrl,
@@ -162,6 +163,22 @@ impl Desk {
         }
         match tokio::time::timeout(std::time::Duration::from_secs(2), documents.send(request)).await {
             Ok(Ok(collection)) => Ok(collection),
+            Ok(Err(MailboxError::Closed)) => Err(Unavailable::NoQuorum),
+            Ok(Err(MailboxError::Timeout)) | Err(_) => Err(Unavailable::Overloaded),
+        }
+    }
+
+    /// Live sessions, at most so many, without a look at those of others.
+    ///
+    /// # Errors
+    /// [`Unavailable::Overloaded`] when the owner's mailbox is full.
+    pub async fn sessions_of(&self, whose: Whose, most: usize) -> Result<Listed, Unavailable> {
+        let owner = self.0.actors.sessions();
+        if !owner.connected() {
+            return Err(Unavailable::NoQuorum);
+        }
+        match tokio::time::timeout(std::time::Duration::from_secs(2), owner.send(ListSessions { whose, most })).await {
+            Ok(Ok(listed)) => Ok(listed),
             Ok(Err(MailboxError::Closed)) => Err(Unavailable::NoQuorum),
             Ok(Err(MailboxError::Timeout)) | Err(_) => Err(Unavailable::Overloaded),
         }

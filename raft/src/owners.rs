@@ -2,6 +2,7 @@
 //! production, a plain value in tests and simulation. [`Clock`] and [`split`] are shared by both, so that they agree.
 
 use crate::{
+    attempts::AttemptCommand,
     blacklist::BlacklistCommand,
     command::{Batch, Command, Outcome, Refusal, is_timely},
     documents::DocumentCommand,
@@ -127,6 +128,8 @@ pub struct Split {
     pub blacklist: Vec<Task<BlacklistCommand>>,
     /// Sessions.
     pub sessions: Vec<Task<SessionCommand>>,
+    /// Failed attempts.
+    pub attempts: Vec<Task<AttemptCommand>>,
     /// Documents.
     pub documents: Vec<Task<DocumentCommand>>,
     /// An outcome for each command: the owners' answers go into their places. Final are [`Outcome::Done`] of a tick, and
@@ -158,6 +161,7 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
         grants: (0..SHARDS).map(|_| Vec::new()).collect(),
         blacklist: Vec::new(),
         sessions: Vec::new(),
+        attempts: Vec::new(),
         documents: Vec::new(),
         outcomes: vec![Outcome::Done; batch.len()],
     };
@@ -173,6 +177,7 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
                 split.grants.iter_mut().for_each(|tasks| tasks.push(Task::Tick(at)));
                 split.blacklist.push(Task::Tick(at));
                 split.sessions.push(Task::Tick(at));
+                split.attempts.push(Task::Tick(at));
                 split.documents.push(Task::Tick(at));
             }
             Command::IssueAccess(c) => grant(c.hint, GrantCommand::IssueAccess(c)),
@@ -187,6 +192,11 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
             Command::DestroySession(c) => split.sessions.push(seat.task(SessionCommand::Destroy(c))),
             Command::WriteDocuments(c) => split.documents.push(seat.task(DocumentCommand::Write(c))),
             Command::DeleteRealm(c) => split.documents.push(seat.task(DocumentCommand::DeleteRealm(c))),
+            Command::StartSession(c) => split.sessions.push(seat.task(SessionCommand::Start(c))),
+            Command::UpdateSession(c) => split.sessions.push(seat.task(SessionCommand::Update(c))),
+            Command::DestroySessionsOf(c) => split.sessions.push(seat.task(SessionCommand::DestroyOf(c))),
+            Command::NoteFailure(c) => split.attempts.push(seat.task(AttemptCommand::Note(c))),
+            Command::ClearFailures(c) => split.attempts.push(seat.task(AttemptCommand::Clear(c))),
         }
     }
     split

@@ -200,7 +200,9 @@ impl From<Refusal> for Error {
             | Refusal::MissingVerifier
             | Refusal::WrongVerifier
             | Refusal::UnknownToken
-            | Refusal::UnknownSession => Self::plain(500),
+            | Refusal::UnknownSession
+            | Refusal::Quota
+            | Refusal::Paused => Self::plain(500),
         }
     }
 }

@@ -309,7 +309,7 @@ impl From<Refusal> for Error {
             Full | Untimely => {
                 Self { head: Head::RetryAfter(1), ..Self::of(Code::TemporarilyUnavailable) } // nothing is evicted
             }
-            UnknownToken | UnknownSession => Self::of(Code::ServerError),
+            UnknownToken | UnknownSession | Quota | Paused => Self::of(Code::ServerError),
             Exists(_) | Missing(_) | Stale { .. } | Referenced { .. } | Dangling(_) | Protected(_) => {
                 Self::of(Code::ServerError)
             }
