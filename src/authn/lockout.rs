@@ -14,7 +14,7 @@
 
 use super::{
     events::{AuthenticationEvent, record},
-    profile::{Amended, INVALID_ATTEMPTS, amend, pretend},
+    profile::{Amended, INVALID_ATTEMPTS, amend, is_never_locked, pretend},
     settings::Lockout,
 };
 use crate::{
@@ -92,7 +92,7 @@ fn count(rules: &Lockout, attempts: &mut Attempts, now: Stamp) -> Counted {
 /// # Errors
 /// When it was not written down.
 pub async fn failed(desk: &Desk, rules: &Lockout, key: &DocumentKey, now: Stamp) -> Result<Counted, WriteError> {
-    if !rules.login_failure_lockout_mode {
+    if !rules.login_failure_lockout_mode || is_never_locked(key) {
         return Ok(Counted::Quietly);
     }
     let counted = amend(desk, key, |body| {
@@ -178,6 +178,10 @@ mod tests {
         assert!(!crate::caller::is_active(Kind::User, &entry) && !is_locked(&entry, at(16)));
         let off = Lockout::default();
         assert_eq!(failed(&desk, &off, &key, at(17)).await, Ok(Counted::Quietly));
+        let administrator = DocumentKey::new(&key.realm, Kind::User, "amadmin");
+        for n in 0..9 {
+            assert_eq!(failed(&desk, &rules, &administrator, at(n)).await, Ok(Counted::Quietly), "never locked");
+        }
         let nobody = DocumentKey::new(&key.realm, Kind::User, "nobody");
         assert_eq!(failed(&desk, &rules, &nobody, at(17)).await, Ok(Counted::Quietly));
     }

@@ -3,8 +3,11 @@
 //!
 //! Such members are not attributes. Their names begin with an underscore, and nobody is shown them.
 
-use crate::desk::{Desk, WriteError, put};
-use quorate_raft::{DocumentKey, Precondition, Refusal};
+use crate::{
+    bootstrap::ADMINISTRATOR_ID,
+    desk::{Desk, WriteError, put},
+};
+use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal};
 use serde_json::{Map, Value};
 
 /// Failed authentications in a row (a.19).
@@ -60,6 +63,11 @@ pub async fn amend<T>(
     Err(refused.map_or(crate::consensus::Unavailable::Overloaded.into(), WriteError::Refused))
 }
 
+/// Whether an account is never locked: whoever could lock the administrator out would own the cluster.
+pub fn is_never_locked(key: &DocumentKey) -> bool {
+    key.kind == Kind::User && key.realm == RealmPath::root() && *key.id == *ADMINISTRATOR_ID
+}
+
 /// Spends the time that writing down a failure takes, for accounts that do not exist: or their absence would show.
 ///
 /// # Errors
@@ -74,7 +82,6 @@ mod tests {
     use super::*;
     use crate::testing;
     use futures_util::future::join_all;
-    use quorate_raft::{Kind, RealmPath};
     use serde_json::json;
 
     #[actix_web::test]

@@ -63,14 +63,14 @@ pub struct Failure {
     pub message: String,
     /// What clients look at: `failureUrl`, `errorCode`, and what nodes add.
     pub detail: Map<String, Value>,
-    /// There was no decision: another answer altogether (G7).
-    pub unavailable: Option<Unavailable>,
+    /// Nothing was decided: this answer instead, whatever the version (G7).
+    pub instead: Option<crest::Error>,
 }
 
 impl Failure {
     /// A status and a text.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), detail: Map::new(), unavailable: None }
+        Self { status, message: message.into(), detail: Map::new(), instead: None }
     }
 
     /// 400 with a text.
@@ -113,7 +113,8 @@ impl Failure {
 impl From<Unavailable> for Failure {
     /// G7.
     fn from(unavailable: Unavailable) -> Self {
-        Self { unavailable: Some(unavailable), ..Self::new(503, crest::error::reason(503)) }
+        let error = crest::Error::from(unavailable);
+        Self { instead: Some(error.clone()), ..Self::new(error.code(), error.message()) }
     }
 }
 

@@ -141,15 +141,17 @@ pub fn node(desk: &Desk, realm: &RealmPath, node_type: &str, id: &str) -> Option
     Some(entry.typed(|json| NodeConfig::parse(node_type, json)))
 }
 
-/// The name of the chain that every realm has, and of the module in it.
-const BUILT_IN: (&str, &str) = ("ldapService", "DataStore");
+/// The chain that every realm has, and the module in it (a.18).
+const BUILT_IN: &str = "ldapService";
+/// See [`BUILT_IN`].
+pub const DATA_STORE: &str = "DataStore";
 
 /// The chain of that name.
 pub fn chain(desk: &Desk, realm: &RealmPath, name: &str) -> Option<Arc<Chain>> {
     match desk.document(realm, Kind::Chain, name) {
         Some(entry) => typed::<Chain>(&entry),
         // Realms have it before anybody writes it down (a.18).
-        None if name == BUILT_IN.0 => Some(Arc::new(single(BUILT_IN.1))),
+        None if name == BUILT_IN => Some(Arc::new(single(DATA_STORE))),
         None => None,
     }
 }
@@ -171,13 +173,17 @@ pub fn module(desk: &Desk, realm: &RealmPath, name: &str) -> Option<Module> {
         Some(Module { kind: kind.to_owned(), level: i32::try_from(level).unwrap_or_default() })
     });
     let built_in = || Module { kind: "datastore".to_owned(), level: 0 };
-    stored.or_else(|| (name == BUILT_IN.1).then(built_in))
+    stored.or_else(|| (name == DATA_STORE).then(built_in))
 }
 
 /// Configuration without members that say nothing: `null` stands for "not set".
 pub fn without_nulls(config: &Value) -> Value {
     let said = |members: &Map<String, Value>| {
-        members.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect()
+        members
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     };
     config.as_object().map_or_else(|| Value::Object(Map::new()), |members| Value::Object(said(members)))
 }

@@ -4,7 +4,7 @@
 //! one request. Values of it that a node still ahead asks for become secure state when the journey pauses.
 
 use super::callback::Asked;
-use quorate_raft::{Kind, TokenHash};
+use quorate_raft::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -237,8 +237,8 @@ pub struct Journey {
     pub goto_on_fail: Option<String>,
     /// Whether there will be no session.
     pub no_session: bool,
-    /// The session that will be upgraded.
-    pub upgrades: Option<TokenHash>,
+    /// The token of the session that will be upgraded: its owner's, who carries the journey.
+    pub upgrades: Option<String>,
     /// Whether its properties stay behind.
     pub forced: bool,
     /// Longest life of the session, minutes.

@@ -8,8 +8,7 @@ fn texts(of: &[&str]) -> Vec<String> {
 /// a.6, in its order: type, names of outputs, names of inputs behind `IDToken1`.
 fn catalogue() -> Vec<(Callback, &'static str, &'static [&'static str], &'static [&'static str])> {
     const VALIDATED: &[&str] = &["", "validateOnly"];
-    const ATTRIBUTE: &[&str] =
-        &["name", "prompt", "required", "policies", "failedPolicies", "validateOnly", "value"];
+    const ATTRIBUTE: &[&str] = &["name", "prompt", "required", "policies", "failedPolicies", "validateOnly", "value"];
     let attribute = |of, value| Callback::attribute(of, "mail", "Mail", true, value, Validation::default());
     let nothing = || Value::Null;
     vec![

@@ -150,14 +150,20 @@ impl Node for ValidatedPassword {
 }
 
 /// What came of name and password.
-enum Checked {
+pub enum Checked {
+    /// They belong together.
     Right,
+    /// They do not.
     Wrong,
+    /// The account is locked for a time.
     Locked,
 }
 
 /// Verifies what was collected; whoever it is becomes the journey's subject.
-async fn check(visit: &mut Visit<'_, '_>, identities: Identities) -> Result<Checked, Fault> {
+///
+/// # Errors
+/// When nothing was collected, or nothing was decided.
+pub async fn check(visit: &mut Visit<'_, '_>, identities: Identities) -> Result<Checked, Fault> {
     let name = visit.username()?;
     let Some(password) = visit.journey.state.text("password").map(str::to_owned) else {
         return Err(Fault::of("no password is known yet"));

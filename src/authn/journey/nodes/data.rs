@@ -1,7 +1,10 @@
 //! Moving values: state, session properties, cookies, headers, parameters.
 
 use super::{Fault, Node, Step, Visit};
-use crate::authn::journey::state::{CustomCookie, Journey};
+use crate::{
+    authn::journey::state::{CustomCookie, Journey},
+    caller,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -103,8 +106,8 @@ impl Default for SessionData {
 
 impl Node for SessionData {
     async fn visit(&self, visit: &mut Visit<'_, '_>) -> Result<Step, Fault> {
-        let session = visit.journey.upgrades.and_then(|hash| visit.scene.desk.views().session(&hash));
-        let value = session.and_then(|session| match self.session_data_key.as_str() {
+        let caller = visit.journey.upgrades.as_ref().and_then(|token| caller::session(visit.scene.desk, token));
+        let value = caller.map(|caller| caller.session).and_then(|session| match self.session_data_key.as_str() {
             "UserToken" | "UserId" => Some(session.data.name.to_string()),
             "AuthLevel" => Some(session.data.auth_level.to_string()),
             "sun.am.UniversalIdentifier" | "Principal" => Some(session.data.universal_id.to_string()),

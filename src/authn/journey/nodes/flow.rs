@@ -180,9 +180,9 @@ pub struct Debug {}
 
 impl Node for Debug {
     async fn visit(&self, visit: &mut Visit<'_, '_>) -> Result<Step, Fault> {
-        let keys: Vec<&str> = visit.journey.state.keys().into_iter().collect();
-        let Visit { scene, journey, id, .. } = visit;
-        tracing::info!(realm = %scene.realm, node = id, service = journey.service.name(), keys = keys.join(" "), "state");
+        let (scene, journey) = (visit.scene, &*visit.journey);
+        let keys = journey.state.keys().into_iter().collect::<Vec<_>>().join(" ");
+        tracing::info!(realm = %scene.realm, node = visit.id, service = journey.service.name(), keys, "state");
         Step::done()
     }
 }

@@ -491,7 +491,8 @@ impl Node for RecoveryCodeCollector {
         let Some(code) = visit.answers.first().map(|answer| answer.text().to_owned()) else {
             return Step::ask(vec![Callback::name("Enter Recovery Code", "")]);
         };
-        let recovered = amend(visit.scene.desk, &visit.subject()?, |body| {
+        let key = visit.subject()?;
+        let recovered = amend(visit.scene.desk, &key, |body| {
             let mut devices = stored(body);
             if !devices.iter_mut().any(|device| device.recover(&code)) {
                 return Amended::Kept(false);
