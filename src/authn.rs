@@ -17,7 +17,12 @@ pub mod profile;
 pub mod settings;
 pub mod zero_page;
 
-use crate::{consensus::Unavailable, desk::Desk, host, views::Entry};
+use crate::{
+    attempts::{self, Attempt, Stopped},
+    desk::Desk,
+    host,
+    views::Entry,
+};
 use quorate_raft::{DocumentKey, Kind, RealmPath};
 use std::{net::IpAddr, sync::Arc};
 
@@ -75,10 +80,10 @@ impl Identities {
     }
 }
 
-/// Verifies `password`. `from` is where the attempt comes from.
+/// Verifies `password`, unless too many have failed before. `from` is where the attempt comes from.
 ///
 /// # Errors
-/// When nothing was decided.
+/// During a pause, and when nothing was decided.
 pub async fn prove(
     desk: &Desk,
     realm: &RealmPath,
@@ -86,16 +91,21 @@ pub async fn prove(
     name: &str,
     password: &str,
     from: Option<IpAddr>,
-) -> Result<Verdict, Unavailable> {
-    desk.barrier().await?;
+) -> Result<Verdict, Stopped> {
+    desk.barrier().await.map_err(Stopped::from)?;
     let key = identities.key(desk, realm, name);
     let entry = desk.views().entry(&key);
     let verifier =
         entry.as_ref().and_then(|entry| entry.json().get(identities.verifier())?.as_str().map(str::to_owned));
-    let fits = desk.passwords().verify(verifier.as_deref(), password).await?;
+    let locked = entry.as_deref().is_some_and(|entry| lockout::is_locked(entry, host::now()));
+    let verify = async {
+        let fits = desk.passwords().verify(verifier.as_deref(), password).await?;
+        Ok(fits && !locked)
+    };
+    let proved = attempts::guarded(desk, &Attempt::new(key.clone(), from), verify).await?;
     Ok(match entry {
-        Some(entry) if lockout::is_locked(&entry, host::now()) => Verdict::Locked,
-        Some(entry) if fits => Verdict::Right(Proved { key, entry }),
+        Some(entry) if proved => Verdict::Right(Proved { key, entry }),
+        Some(_) if locked => Verdict::Locked,
         _ => Verdict::Wrong,
     })
 }
@@ -103,11 +113,11 @@ pub async fn prove(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{desk::put, testing};
+    use crate::{consensus::Unavailable, desk::put, testing};
     use quorate_raft::Precondition;
     use serde_json::json;
 
-    async fn verdict(desk: &Desk, who: Identities, name: &str, password: &str) -> Result<bool, Unavailable> {
+    async fn verdict(desk: &Desk, who: Identities, name: &str, password: &str) -> Result<bool, Stopped> {
         let verdict = prove(desk, &RealmPath::root(), who, name, password, None).await?;
         Ok(matches!(verdict, Verdict::Right(_)))
     }
@@ -133,6 +143,6 @@ mod tests {
         }
         alone.cut_off.store(true, std::sync::atomic::Ordering::Relaxed);
         let cut_off = verdict(&desk, Identities::Users, "amadmin", testing::PASSWORD).await;
-        assert_eq!(cut_off, Err(Unavailable::NoQuorum));
+        assert_eq!(cut_off, Err(Stopped::Unavailable(Unavailable::NoQuorum)));
     }
 }

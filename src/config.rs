@@ -32,7 +32,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::audit::{self, WhenFull};
 
-pub use self::bounds::{Limits, RaftTiming};
+pub use self::bounds::{AttemptLimits, Limits, RaftTiming};
 pub use self::peers::{Bootstrap, Member, PeerAddress, PeerSecurity, Peers};
 use self::reader::Reader;
 pub use self::secret::{MasterKey, MasterKeySource, Secret};
@@ -72,6 +72,8 @@ pub struct Config {
     pub raft: RaftTiming,
     /// Bounds on work and input.
     pub limits: Limits,
+    /// Bounds on guessing.
+    pub attempts: AttemptLimits,
     /// Time for a graceful stop.
     pub shutdown: Duration,
 }
@@ -145,6 +147,7 @@ impl Config {
         let audit = audit(reader);
         let raft = RaftTiming::read(reader);
         let limits = Limits::read(reader);
+        let attempts = AttemptLimits::read(reader);
         let shutdown = reader.number("shutdown_seconds", 1..=600);
         Some(Self {
             node_id: node_id?,
@@ -161,6 +164,7 @@ impl Config {
             audit: audit?,
             raft: raft?,
             limits: limits?,
+            attempts: attempts?,
             shutdown: Duration::from_secs(shutdown?),
         })
     }

@@ -8,6 +8,7 @@ use crate::{
         documents::{Collect, Collection},
         sessions::{ListSessions, Listed, Whose},
     },
+    attempts::Guard,
     audit::Audit,
     base_url::BaseUrl,
     consensus::{Consensus, Unavailable},
@@ -17,6 +18,7 @@ use crate::{
     views::{Entry, Views},
 };
 use actix::MailboxError;
+use actix_web::cookie::SameSite;
 use quorate_raft::{
     Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq, Write,
     documents::{Change, WriteDocuments},
@@ -44,6 +46,8 @@ pub struct Parts {
     pub keys: KeyRing,
     /// Records decisions.
     pub audit: Audit,
+    /// Limits failed attempts.
+    pub guard: Guard,
     /// What the outside is told about where we are, and names of cookies and headers.
     pub front: Front,
     /// First half of `auditTrackingId`.
@@ -61,6 +65,8 @@ pub struct Front {
     pub cookie_name: String,
     /// Whether session cookies carry `Secure`.
     pub cookie_secure: bool,
+    /// What session cookies say about requests from other sites; `None`: nothing.
+    pub cookie_same_site: Option<SameSite>,
 }
 
 /// Why documents were not written.
@@ -98,6 +104,11 @@ impl Desk {
     /// The record of decisions.
     pub fn audit(&self) -> &Audit {
         &self.0.audit
+    }
+
+    /// How failed attempts are limited.
+    pub fn guard(&self) -> &Guard {
+        &self.0.guard
     }
 
     /// Whether this node has applied the entry at `revision`, or will never: asks the log for one more entry before it says

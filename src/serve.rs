@@ -5,6 +5,7 @@
 
 use crate::{
     actors::Actors,
+    attempts::Guard,
     audit::Audit,
     base_url::Settings,
     bootstrap,
@@ -115,6 +116,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         passwords: Passwords::start(cores()).during("starting password threads")?,
         keys: KeyRing::new(master.expose())?,
         audit: Audit::start(config.audit.clone()).during("starting the record of decisions")?,
+        guard: Guard { limits: config.attempts, trusted_proxies: config.site.trusted_proxies.clone() },
         front: Front {
             context_path: config.site.context_path.clone(),
             cookie_name: config.site.cookie_name.clone(),
@@ -123,6 +125,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
                 CookieSecure::Never => false,
                 CookieSecure::Auto => config.base_url().starts_with("https:"),
             },
+            cookie_same_site: config.site.cookie_same_site,
         },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(1),

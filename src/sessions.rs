@@ -2,15 +2,26 @@
 //!
 //! | section | it says                                                  | we do it in              |
 //! |---------|----------------------------------------------------------|--------------------------|
-//! | b.1     | a token is opaque to clients; its kinds                   | [`Started`]              |
-//! | b.6     | limits: explicit, else of the realm, else global, else default | [`settings`]       |
-//! | b.7     | default properties; universal ids                         | [`start`], [`universal_id`] |
+//! | b.1     | tokens are handed back in many forms                      | [`token`]                |
+//! | b.1     | server-side and client-based sessions                     | [`start`], [`client_based`] |
+//! | b.1     | cookies                                                   | [`cookies`]              |
+//! | b.6     | limits and quotas: explicit, else of the realm, else global, else default | [`settings`], [`start`] |
+//! | b.7     | default properties, protected ones; universal ids         | [`properties`], [`universal_id`] |
 //! | a.10    | an upgrade replaces the session of the same user          | [`start`]                |
+//! | G3      | a session that has ended is dead on all nodes             | [`end`]                  |
 //!
 //! Whoever has authenticated somebody calls [`start`]; nobody else makes sessions.
 
+pub mod client_based;
+pub mod cookies;
+pub mod properties;
+pub mod settings;
+pub mod token;
+
+use self::settings::SessionSettings;
 use crate::{
-    caller::Caller,
+    bootstrap::ADMINISTRATOR_ID,
+    caller::{Caller, Kept},
     consensus::Unavailable,
     desk::Desk,
     host,
@@ -19,14 +30,15 @@ use crate::{
 };
 use jiff::Timestamp;
 use quorate_raft::{
-    Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, Span, Stamp,
-    sessions::{CreateSession, SessionData},
+    Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, SessionData, Span, Stamp,
+    blacklist::BlacklistJti,
+    limits::MAX_PROPERTY_BYTES,
+    sessions::{DestroySession, StartSession},
 };
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-/// Longest life of a session and longest pause between two uses, minutes: AM's defaults (b.6).
-const MAX_SESSION_MINUTES: u64 = 120;
-const MAX_IDLE_MINUTES: u64 = 30;
+/// How much longer than it can live a client-based session is remembered as revoked: clocks may differ by less.
+const PURGE_DELAY: Span = Span::from_secs(300);
 
 /// A session to be started. Who fills it in has proved that the subject is who it says it is.
 #[derive(Clone, Debug)]
@@ -77,6 +89,9 @@ pub enum NotStarted {
     /// The session to be upgraded has ended meanwhile.
     #[error("the session to be upgraded has ended")]
     Ended,
+    /// Journeys have put more into the session than a session may hold.
+    #[error("the session's properties are too large")]
+    TooLarge,
     /// No decision.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -90,40 +105,121 @@ pub async fn start(desk: &Desk, new: New) -> Result<Started, NotStarted> {
     if new.upgraded.as_ref().is_some_and(|former| former.session.data.subject != new.subject) {
         return Err(NotStarted::OtherSubject);
     }
-    let data = Arc::new(describe(desk, &new));
+    let settings = SessionSettings::of(desk, &new.realm);
+    let data = describe(desk, &new, &settings);
+    let size: usize = data.properties.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > MAX_PROPERTY_BYTES {
+        return Err(NotStarted::TooLarge);
+    }
+    if settings.client_based
+        && !is_administrator(&new.subject)
+        && let Some(token) = kept_by_client(desk, &data).await?
+    {
+        // The former ends first: a token that nobody has seen yet is no session.
+        if let Some(former) = &new.upgraded
+            && !end(desk, former).await?
+        {
+            return Err(NotStarted::Ended);
+        }
+        return Ok(Started { token });
+    }
+    let kept = |kept: Kept| new.upgraded.as_ref().filter(|former| former.kept == kept);
     let minted = Minted::new(HandleKind::Session, 0);
-    let create = CreateSession { hash: minted.hash(), data };
-    match desk.propose(Command::CreateSession(create)).await? {
-        Outcome::Issued { .. } => Ok(Started { token: minted.reveal() }),
-        Outcome::Refused(Refusal::Full) => Err(Unavailable::Overloaded.into()),
-        Outcome::Refused(_) | Outcome::Done | Outcome::Written(_) => Err(Unavailable::Unknown.into()),
+    let command = StartSession {
+        hash: minted.hash(),
+        quota: settings.quota.filter(|_| new.subject.kind == Kind::User),
+        replaces: kept(Kept::ByCluster).map(|former| former.hash),
+        data: Arc::new(data),
+    };
+    match desk.propose(Command::StartSession(command)).await? {
+        Outcome::Issued { .. } => {}
+        Outcome::Refused(Refusal::Quota) => return Err(NotStarted::Quota),
+        Outcome::Refused(Refusal::UnknownSession) => return Err(NotStarted::Ended),
+        Outcome::Refused(Refusal::Full) => return Err(Unavailable::Overloaded.into()),
+        Outcome::Refused(_) | Outcome::Done | Outcome::Written(_) => return Err(Unavailable::Unknown.into()),
+    }
+    if let Some(former) = kept(Kept::ByClient) {
+        end(desk, former).await?;
+    }
+    Ok(Started { token: minted.reveal() })
+}
+
+/// A token that holds the session. It starts in log time (G6), as others do: log time stands still while nothing happens, so it
+/// has to be asked for.
+async fn kept_by_client(desk: &Desk, data: &SessionData) -> Result<Option<String>, Unavailable> {
+    desk.propose(Command::Tick).await?;
+    client_based::seal(desk, data, desk.views().log_time()).map_err(|error| no_keys(&error))
+}
+
+/// Ends a session; whether it was this that ended it. No node knows it any more when this returns (G3).
+///
+/// # Errors
+/// Without a decision: it may live on.
+pub async fn end(desk: &Desk, owner: &Caller) -> Result<bool, Unavailable> {
+    let command = match owner.kept {
+        Kept::ByCluster => Command::DestroySession(DestroySession(owner.hash)),
+        Kept::ByClient => {
+            let until = owner.session.created + owner.session.data.max_life + PURGE_DELAY;
+            Command::BlacklistJti(BlacklistJti { jti: owner.hash, until })
+        }
+    };
+    match desk.propose(command).await? {
+        Outcome::Refused(Refusal::UnknownSession) => Ok(false),
+        Outcome::Refused(Refusal::Full) => Err(Unavailable::Overloaded),
+        Outcome::Refused(_) => Err(Unavailable::Unknown),
+        Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => Ok(true),
     }
 }
 
-/// What the session is about.
-fn describe(desk: &Desk, new: &New) -> SessionData {
+/// Now, for what is not decided in the log: log time, which stands still while nothing happens, or this node's clock. A clock
+/// that is ahead ends a client-based session early, and none late.
+pub fn now(desk: &Desk) -> Stamp {
+    desk.views().log_time().max(host::now())
+}
+
+/// Whether this is `amAdmin`, whose sessions the cluster always keeps.
+pub fn is_administrator(subject: &DocumentKey) -> bool {
+    subject.kind == Kind::User && subject.realm == RealmPath::root() && *subject.id == *ADMINISTRATOR_ID
+}
+
+fn no_keys(error: &crate::keys::KeyError) -> Unavailable {
+    tracing::error!(%error, "cannot make client-based sessions");
+    Unavailable::Unknown
+}
+
+/// What the session is about. An upgraded session hands on its properties and keeps the level that was reached.
+fn describe(desk: &Desk, new: &New, settings: &SessionSettings) -> SessionData {
     let key = &new.subject;
     let name = new.entry.json().get("username").and_then(|name| name.as_str()).unwrap_or(&key.id);
     let (process, counter) = desk.next_audit();
+    let former = new.upgraded.as_ref().map(|former| &former.session.data);
+    let text = |(name, value): (&str, &str)| (Arc::from(name), Arc::from(value));
+    let mut properties: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
+    for (name, value) in former.into_iter().flat_map(|data| &data.properties) {
+        properties.insert(name.clone(), value.clone());
+    }
+    properties.extend(new.properties.iter().map(|(name, value)| text((name, value))));
+    // Later ones win: nobody overwrites what we say ourselves.
     let own = [
         ("AMCtxId", audit_text(process, counter)),
         ("Service", new.service.clone()),
         ("Organization", realm_dn(&new.realm)),
         ("authInstant", instant(host::now())),
     ];
-    let own = own.into_iter().chain(new.from.map(|address| ("Host", address.to_canonical().to_string())));
-    let given = new.properties.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    // Later ones win: nobody overwrites what we say ourselves.
-    let properties = given.chain(own).map(|(name, value)| (Arc::from(name), Arc::from(value.as_str()))).collect();
+    properties.extend(own.iter().map(|(name, value)| text((name, value))));
+    match new.from {
+        Some(address) => drop(properties.insert("Host".into(), address.to_canonical().to_string().into())),
+        None => drop(properties.remove("Host")),
+    }
     SessionData {
         realm: new.realm.clone(),
         fence: new.entry.document.fence,
         name: name.into(),
         universal_id: universal_id(&new.realm, key).into(),
         subject: key.clone(),
-        auth_level: new.auth_level,
-        max_life: new.max_life.unwrap_or(Span::from_secs(MAX_SESSION_MINUTES * 60)),
-        max_idle: new.max_idle.unwrap_or(Span::from_secs(MAX_IDLE_MINUTES * 60)),
+        auth_level: former.map_or(new.auth_level, |former| former.auth_level.max(new.auth_level)),
+        max_life: new.max_life.unwrap_or(settings.max_life),
+        max_idle: new.max_idle.unwrap_or(settings.max_idle),
         properties,
     }
 }
@@ -157,17 +253,4 @@ pub fn universal_id(realm: &RealmPath, key: &DocumentKey) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn universal_ids_are_spelled_as_in_am() {
-        let user = |realm: &str, id: &str| {
-            let realm = RealmPath::from(realm);
-            universal_id(&realm, &DocumentKey::new(&realm, Kind::User, id))
-        };
-        assert_eq!(user("/", "amadmin"), "id=amadmin,ou=user,ou=am-config");
-        assert_eq!(user("/alpha", "demo"), "id=demo,ou=user,o=alpha,ou=services,ou=am-config");
-        assert_eq!(user("/a/b", "x"), "id=x,ou=user,o=b,o=a,ou=services,ou=am-config");
-    }
-}
+mod tests;

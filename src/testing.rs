@@ -2,6 +2,7 @@
 
 use crate::{
     actors::Actors,
+    attempts::Guard,
     audit::Audit,
     base_url::Settings,
     bootstrap,
@@ -62,6 +63,15 @@ pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
 
 /// As [`desk`], with another record of decisions.
 pub(crate) async fn desk_with(audit: Audit) -> (Desk, Arc<Alone>) {
+    desk_of(audit, Guard::default()).await
+}
+
+/// As [`desk`], with other limits of failed attempts.
+pub(crate) async fn desk_guarded(guard: Guard) -> (Desk, Arc<Alone>) {
+    desk_of(Audit::start(Default::default()).expect("a thread"), guard).await
+}
+
+async fn desk_of(audit: Audit, guard: Guard) -> (Desk, Arc<Alone>) {
     let views = Arc::new(Views::default());
     let actors = Arc::new(Actors::start(&[Arbiter::current()], views.clone()).expect("one arbiter"));
     let alone = Arc::new(Alone {
@@ -77,7 +87,13 @@ pub(crate) async fn desk_with(audit: Audit) -> (Desk, Arc<Alone>) {
         passwords: Passwords::start(1).expect("threads"),
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
-        front: Front { context_path: "/am".into(), cookie_name: "iPlanetDirectoryPro".into(), cookie_secure: false },
+        guard,
+        front: Front {
+            context_path: "/am".into(),
+            cookie_name: "iPlanetDirectoryPro".into(),
+            cookie_secure: false,
+            cookie_same_site: None,
+        },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),
     });

@@ -39,7 +39,7 @@ pub use grant_sets::{AccessToken, GrantSets};
 pub use ids::{ClientId, GrantId, OwnerId, ProposalId, RealmPath, Seq};
 pub use live_tokens::{ByHash, LiveTokens, TokenId};
 pub use owners::{Committed, Owned, Owners};
-pub use sessions::{Session, Sessions};
+pub use sessions::{Session, SessionData, Sessions};
 pub use state::{Frozen, State};
 pub use time::{Span, Stamp};
 pub use token::{Challenge, TokenHash};

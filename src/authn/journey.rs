@@ -99,7 +99,7 @@ pub async fn authenticate(
     if is_closed(desk, realm) {
         return Err(Failure::plain(Code::OrgInactive));
     }
-    let incoming = Incoming::of(request, params);
+    let incoming = Incoming::of(desk, request, params);
     let settings = Settings::of(desk, realm);
     let now = host::now().max(desk.views().log_time());
     let scene = Scene { desk, realm, request: &incoming, settings, now };
@@ -271,7 +271,7 @@ async fn conclude(scene: &Scene<'_>, journey: Journey, halt: Result<Halt, Fault>
         Ok(Halt::Asks(prompt)) => ask(scene, journey, prompt),
         Ok(Halt::Ends(true)) => finish::succeed(scene, journey).await.map(Reply::Success),
         Ok(Halt::Ends(false)) => Err(finish::fail(scene, &journey).await),
-        Err(Fault::Unavailable(unavailable)) => Err(unavailable.into()),
+        Err(Fault::Stopped(stopped)) => Err(stopped.into()),
         Err(Fault::Node(cause)) => {
             tracing::warn!(realm = %scene.realm, service = journey.service.name(), %cause, "a journey failed");
             Err(finish::faulted(scene, &journey))

@@ -10,13 +10,14 @@
 
 use super::PlainCall;
 use crate::{
+    attempts::Stopped,
     authn::journey::{self, Reply, callback, failure::Failure, finish::Success, nodes::Prompt, state::CustomCookie},
     crest::{
         Accepted, Error, Object, Params, Version, body,
         response::{self, Manner},
         version,
     },
-    desk::Desk,
+    sessions::cookies,
     telemetry::{self, label},
 };
 use actix_web::{
@@ -25,7 +26,6 @@ use actix_web::{
     http::{Method, StatusCode, header::CONTENT_TYPE},
 };
 use metrics::counter;
-use quorate_raft::RealmPath;
 use serde_json::{Map, Value, json};
 
 const VERSIONS: [Version; 2] = [Version(1, 2), Version(2, 1)];
@@ -49,12 +49,24 @@ pub async fn handle(call: PlainCall) -> HttpResponse {
     }
     match reply {
         Ok(Reply::Step { auth_id, prompt, chain }) => step(version, auth_id, prompt, chain),
-        Ok(Reply::Success(success)) => succeeded(&call.desk, &call.realm, version, success),
+        Ok(Reply::Success(success)) => succeeded(&call, version, success),
         Ok(Reply::Already { token, success_url }) => {
             let body = json!({ "tokenId": token, "successUrl": success_url, "realm": call.realm.as_str() });
             answer(StatusCode::OK, version).json(body)
         }
         Err(failure) => failed(version, failure),
+    }
+}
+
+impl From<Stopped> for Error {
+    /// a.8, code 121: the same during a pause whatever the password is, and when to come back.
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Paused(pause) => Self::new(429, "Too Many Authentication Attempts!!")
+                .with_detail(json!({ "errorCode": "121" }))
+                .with_retry_after(pause),
+            Stopped::Unavailable(unavailable) => unavailable.into(),
+        }
     }
 }
 
@@ -109,28 +121,25 @@ fn step(version: Version, auth_id: String, prompt: Prompt, chain: bool) -> HttpR
 }
 
 /// a.7.
-fn succeeded(desk: &Desk, realm: &RealmPath, version: Version, success: Success) -> HttpResponse {
-    let front = desk.front();
-    let Success { session, success_url, details, cookies } = success;
+fn succeeded(call: &PlainCall, version: Version, success: Success) -> HttpResponse {
+    let Success { session, success_url, details, cookies: customs } = success;
     let mut response = answer(StatusCode::OK, version);
     let mut body = Map::new();
     match session {
         None => drop(body.insert("message".into(), "Authentication Successful".into())),
         Some(session) => {
             let token = session.reveal();
-            let cookie = |name: String, value: String| {
-                Cookie::build(name, value).path("/").http_only(true).secure(front.cookie_secure).finish()
-            };
-            response.cookie(cookie(front.cookie_name.clone(), token.clone()));
-            response.cookie(cookie("amlbcookie".to_owned(), "01".to_owned()));
+            for cookie in cookies::grant(&call.desk, &call.request, &token) {
+                response.cookie(cookie);
+            }
             body.insert("tokenId".into(), token.into());
         }
     }
-    for cookie in cookies {
+    for cookie in customs {
         response.cookie(custom(cookie));
     }
     body.insert("successUrl".into(), success_url.into());
-    body.insert("realm".into(), realm.as_str().into());
+    body.insert("realm".into(), call.realm.as_str().into());
     for (name, value) in details {
         body.entry(name).or_insert(value);
     }

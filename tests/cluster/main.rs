@@ -4,6 +4,7 @@
 //! |------------|---------------------------------------------------------------------|
 //! | `faults`   | leader, follower, all nodes killed; nodes paused; quorum lost; disk full |
 //! | `lifecycle`| graceful stop, second start on the same data, restart                |
+//! | `sessions` | sessions, quotas and failed attempts, told to one node, asked of another |
 //! | `chaos`    | random faults under random load; the history is checked              |
 
 #[path = "../harness/mod.rs"]
@@ -12,3 +13,4 @@ mod harness;
 mod chaos;
 mod faults;
 mod lifecycle;
+mod sessions;

@@ -1,6 +1,6 @@
 //! Why an authentication comes to nothing, and what the caller is told (authn-sessions-realms.md a.8).
 
-use crate::{consensus::Unavailable, crest, sessions::NotStarted};
+use crate::{attempts::Stopped, consensus::Unavailable, crest, sessions::NotStarted};
 use serde_json::{Map, Value};
 
 /// Error codes of the reference that are ever answered, each with its text and status.
@@ -22,6 +22,8 @@ pub enum Code {
     Locked,
     /// Too many sessions.
     SessionLimit,
+    /// A session that cannot be made.
+    NoSession,
     /// `authIndexType=level` without a number.
     InvalidLevel,
     /// Modules may not be asked for.
@@ -44,6 +46,7 @@ impl Code {
             Self::TimedOut => ("110", "Session has timed out", 408),
             Self::Locked => ("112", "Your account has been locked.", 401),
             Self::SessionLimit => ("115", "You have reached your session limit.", 401),
+            Self::NoSession => ("118", "Can not create new session.", 500),
             Self::InvalidLevel => ("119", "Invalid Auth Level.", 400),
             Self::ModulesNotAllowed => ("120", "Module Based Authentication is not allowed.", 401),
             Self::OtherUser => {
@@ -118,6 +121,14 @@ impl From<Unavailable> for Failure {
     }
 }
 
+impl From<Stopped> for Failure {
+    /// a.8, code 121: during a pause whatever the password is, and when to come back.
+    fn from(stopped: Stopped) -> Self {
+        let error = crest::Error::from(stopped);
+        Self { instead: Some(error.clone()), ..Self::new(error.code(), error.message()) }
+    }
+}
+
 impl From<NotStarted> for Failure {
     fn from(refused: NotStarted) -> Self {
         match refused {
@@ -125,6 +136,7 @@ impl From<NotStarted> for Failure {
             // a.10: an upgrade by another user is denied; the 400 of the table is the chains'.
             NotStarted::OtherSubject => Self { status: 401, ..Self::coded(Code::OtherUser) },
             NotStarted::Ended => Self::timed_out(false),
+            NotStarted::TooLarge => Self::coded(Code::NoSession),
             NotStarted::Unavailable(unavailable) => unavailable.into(),
         }
     }
@@ -152,6 +164,7 @@ mod tests {
             (Code::TimedOut, "110", "Session has timed out", 408),
             (Code::Locked, "112", "Your account has been locked.", 401),
             (Code::SessionLimit, "115", "You have reached your session limit.", 401),
+            (Code::NoSession, "118", "Can not create new session.", 500),
             (Code::InvalidLevel, "119", "Invalid Auth Level.", 400),
             (Code::ModulesNotAllowed, "120", "Module Based Authentication is not allowed.", 401),
             (

@@ -30,7 +30,13 @@ use super::{
     scene::Scene,
     state::{Inputs, Journey},
 };
-use crate::{consensus::Unavailable, desk::WriteError, keys::KeyError, views::Entry};
+use crate::{
+    attempts::{self, Attempt, Stopped},
+    consensus::Unavailable,
+    desk::WriteError,
+    keys::KeyError,
+    views::Entry,
+};
 use quorate_raft::{DocumentKey, Kind};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -68,9 +74,15 @@ pub enum Fault {
     /// It cannot do its work. The text is for the operator: the caller hears what everybody hears who fails.
     #[error("{0}")]
     Node(Cow<'static, str>),
-    /// No decision.
+    /// Too many have failed before, or no decision.
     #[error(transparent)]
-    Unavailable(#[from] Unavailable),
+    Stopped(#[from] Stopped),
+}
+
+impl From<Unavailable> for Fault {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Stopped(unavailable.into())
+    }
 }
 
 impl Fault {
@@ -126,6 +138,28 @@ impl Visit<'_, '_> {
             Some((kind, id)) => Ok(DocumentKey::new(realm, *kind, id)),
             None => Ok(DocumentKey::new(realm, Kind::User, &self.username()?.to_lowercase())),
         }
+    }
+
+    /// Verifies a second factor, unless too many have failed before. Counted by itself: a right password forgives no wrong
+    /// second factor, and whoever has the one could guess the other for ever.
+    ///
+    /// # Errors
+    /// During a pause, and when nothing was decided.
+    pub async fn guarded(&self, verify: impl Future<Output = Result<bool, Fault>>) -> Result<bool, Fault> {
+        let DocumentKey { realm, kind, id } = self.subject()?;
+        // No name has a line break in it: no account is called like that.
+        let account = DocumentKey::new(&realm, kind, &format!("{id}\nsecond factor"));
+        let attempt = Attempt::new(account, self.scene.request.from);
+        let desk = self.scene.desk;
+        if let Some(pause) = attempts::blocked(desk, &attempt) {
+            return Err(Stopped::Paused(pause).into());
+        }
+        let right = verify.await?;
+        match right {
+            true => attempts::succeeded(desk, &attempt).await?,
+            false => attempts::failed(desk, &attempt).await?,
+        }
+        Ok(right)
     }
 
     /// That document, if it exists.

@@ -1,7 +1,7 @@
 //! What a request brings along, and what everything that runs for it works with.
 
 use super::goto;
-use crate::{authn::settings::Settings, crest::Params, desk::Desk};
+use crate::{attempts, authn::settings::Settings, crest::Params, desk::Desk};
 use actix_web::{
     HttpRequest,
     http::header::{ACCEPT_LANGUAGE, HeaderMap},
@@ -21,7 +21,7 @@ pub struct Incoming {
     pub params: Params,
     /// Its cookies, by name.
     pub cookies: Vec<(String, String)>,
-    /// Where the connection comes from.
+    /// Where it comes from, as far as proxies are believed.
     pub from: Option<IpAddr>,
     /// Languages, the one that is wanted most first.
     languages: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Incoming {
 
 impl Incoming {
     /// From a request.
-    pub fn of(request: &HttpRequest, params: Params) -> Self {
+    pub fn of(desk: &Desk, request: &HttpRequest, params: Params) -> Self {
         let cookies = request.cookies().map(|cookies| {
             cookies.iter().map(|cookie| (cookie.name().to_owned(), cookie.value().to_owned())).collect()
         });
@@ -38,7 +38,7 @@ impl Incoming {
             headers: request.headers().clone(),
             params,
             cookies: cookies.unwrap_or_default(),
-            from: request.peer_addr().map(|peer| peer.ip()),
+            from: attempts::source(desk, request),
             languages,
         }
     }
@@ -111,14 +111,15 @@ mod tests {
     use serde_json::json;
 
     /// a.4: localized by `Accept-Language`.
-    #[test]
-    fn texts_come_in_the_language_that_is_wanted_most() {
+    #[actix_web::test]
+    async fn texts_come_in_the_language_that_is_wanted_most() {
+        let (desk, _) = crate::testing::desk().await;
         let texts = json!({"en": "Sign in", "de-AT": "Servus", "fr_CA": "Bonjour"});
         let texts = texts.as_object().expect("an object");
         let chosen = |header: &str, query: &str| {
             let request = TestRequest::default().insert_header(("Accept-Language", header)).to_http_request();
             let params = Params::parse(query).expect("parameters");
-            Incoming::of(&request, params).localized(texts, "default").to_owned()
+            Incoming::of(&desk, &request, params).localized(texts, "default").to_owned()
         };
         assert_eq!(chosen("de-AT", ""), "Servus");
         assert_eq!(chosen("de", ""), "Servus");
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!(chosen("de", "locale=fr_FR"), "Bonjour");
         assert_eq!(chosen("it, *;q=0.1", ""), "Sign in");
         assert_eq!(chosen("de;q=0, ;q=x,,", ""), "Sign in");
-        let request = Incoming::of(&TestRequest::default().to_http_request(), Params::default());
+        let request = Incoming::of(&desk, &TestRequest::default().to_http_request(), Params::default());
         assert_eq!(request.localized(&Map::new(), "default"), "default");
     }
 }

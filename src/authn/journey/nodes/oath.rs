@@ -410,14 +410,15 @@ impl OathTokenVerifier {
         let (desk, now) = (visit.scene.desk, visit.scene.now.secs());
         if let Some(mut device) = postponed(visit).filter(|device| self.fits(device)) {
             let secret = device.secret(desk, key)?;
-            let fits = device.accept(&secret, code, self.window(), now);
-            if fits && store(desk, key, &device).await? {
+            let accepted = device.accept(&secret, code, self.window(), now);
+            let fits = visit.guarded(async { Ok(accepted && store(desk, key, &device).await?) }).await?;
+            if fits {
                 visit.journey.state.remove(POSTPONED);
                 return Ok(true);
             }
             return Ok(false);
         }
-        let verified = amend(desk, key, |body| {
+        let amended = amend(desk, key, |body| {
             let mut devices = stored(body);
             for device in devices.iter_mut().filter(|device| self.fits(device)) {
                 let Ok(secret) = device.secret(desk, key) else { continue };
@@ -428,7 +429,7 @@ impl OathTokenVerifier {
             }
             Amended::Kept(false)
         });
-        Ok(verified.await?.unwrap_or(false))
+        visit.guarded(async { Ok(amended.await?.unwrap_or(false)) }).await
     }
 }
 
@@ -492,7 +493,7 @@ impl Node for RecoveryCodeCollector {
             return Step::ask(vec![Callback::name("Enter Recovery Code", "")]);
         };
         let key = visit.subject()?;
-        let recovered = amend(visit.scene.desk, &key, |body| {
+        let amended = amend(visit.scene.desk, &key, |body| {
             let mut devices = stored(body);
             if !devices.iter_mut().any(|device| device.recover(&code)) {
                 return Amended::Kept(false);
@@ -500,7 +501,8 @@ impl Node for RecoveryCodeCollector {
             body.insert(OATH_DEVICES.into(), json!(devices));
             Amended::Changed { value: true, ends: false }
         });
-        Step::decided(recovered.await?.unwrap_or(false))
+        let recovered = visit.guarded(async { Ok(amended.await?.unwrap_or(false)) }).await?;
+        Step::decided(recovered)
     }
 }
 

@@ -63,14 +63,16 @@ impl Node for OneTimePasswordCollector {
         let Some(answer) = visit.answers.first() else {
             return Step::ask(vec![Callback::password("One Time Password")]);
         };
-        let state = &mut visit.journey.state;
+        let state = &visit.journey.state;
         let (Some(expected), Some(made)) =
             (state.text(PASSWORD).map(str::to_owned), state.get(TIMESTAMP).and_then(Value::as_u64))
         else {
             return Err(Fault::of("no one-time password was made, or it was used"));
         };
         let live = visit.scene.now.secs() < made.saturating_add(self.password_expiry_time.saturating_mul(60));
-        let fits = equal(expected.as_bytes(), answer.text().as_bytes()) && live;
+        let right = equal(expected.as_bytes(), answer.text().as_bytes()) && live;
+        let fits = visit.guarded(async { Ok(right) }).await?;
+        let state = &mut visit.journey.state;
         if fits {
             // Once.
             state.remove(PASSWORD);
