@@ -12,6 +12,7 @@ use crate::{
     audit::Audit,
     base_url::BaseUrl,
     consensus::{Consensus, Unavailable},
+    decisions::Rules,
     keys::KeyRing,
     passwords::Passwords,
     policy::PolicySetIndex,
@@ -48,6 +49,8 @@ pub struct Parts {
     pub audit: Audit,
     /// Limits failed attempts.
     pub guard: Guard,
+    /// How questions to policies are answered.
+    pub rules: Rules,
     /// What the outside is told about where we are, and names of cookies and headers.
     pub front: Front,
     /// First half of `auditTrackingId`.
@@ -109,6 +112,11 @@ impl Desk {
     /// How failed attempts are limited.
     pub fn guard(&self) -> &Guard {
         &self.0.guard
+    }
+
+    /// How questions to policies are answered.
+    pub fn rules(&self) -> &Rules {
+        &self.0.rules
     }
 
     /// Whether this node has applied the entry at `revision`, or will never: asks the log for one more entry before it says

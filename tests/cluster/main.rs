@@ -2,6 +2,7 @@
 //!
 //! | file       | what happens                                                        |
 //! |------------|---------------------------------------------------------------------|
+//! | `administration` | two administrators at once; nodes lost between their writes   |
 //! | `faults`   | leader, follower, all nodes killed; nodes paused; quorum lost; disk full |
 //! | `lifecycle`| graceful stop, second start on the same data, restart                |
 //! | `sessions` | sessions, quotas and failed attempts, told to one node, asked of another |
@@ -10,6 +11,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod administration;
 mod chaos;
 mod faults;
 mod lifecycle;
