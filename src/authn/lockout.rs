@@ -164,8 +164,8 @@ mod tests {
     #[actix_web::test]
     async fn an_account_is_locked_for_good() {
         let (desk, key) = user().await;
-        let fail = |minutes| failed(&desk, &rules, &key, at(minutes));
         let rules = rules();
+        let fail = |minutes| failed(&desk, &rules, &key, at(minutes));
         assert_eq!(fail(0).await, Ok(Counted::Warn(2)));
         assert_eq!(fail(1).await, Ok(Counted::Warn(1)));
         succeeded(&desk, &key).await.expect("forgets");
