@@ -1,6 +1,6 @@
 //! Requests against all resources, on a cluster of one, for tests.
 
-use super::{Routes, mount, routes};
+use super::{Csrf, Routes, Scope, authenticate, mount, routes};
 use crate::{
     audit::Audit,
     bootstrap::ADMINISTRATOR_ID,
@@ -125,6 +125,16 @@ impl Rig {
         let body = serde_json::json!({"name": name, "parentPath": "/", "active": true, "aliases": []});
         let reply = self.send("POST", "/global-config/realms?_action=create", body).await;
         assert_eq!(reply.status, 201, "{}", reply.text);
+    }
+
+    /// The token of whoever signs in with a name and a password, through a journey of realm `alpha`.
+    pub async fn sign_in(&self, journey: &str, name: &str, password: &str) -> Option<String> {
+        let path = format!("/realms/root/realms/alpha/authenticate?authIndexType=service&authIndexValue={journey}");
+        let table = routes().plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
+        let ask = self.ask("POST", &path).header("X-OpenAM-Username", name).header("X-OpenAM-Password", password);
+        let reply = ask.at(table).go().await;
+        assert!(reply.status == 200 || reply.status == 401, "{}", reply.text);
+        reply.json["tokenId"].as_str().map(str::to_owned)
     }
 }
 
