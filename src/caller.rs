@@ -7,6 +7,7 @@ use crate::{
     bootstrap::ADMINISTRATOR_ID,
     consensus::Unavailable,
     desk::Desk,
+    privileges::{self, Endpoint, Privileges, Right},
     secrets::{HandleKind, Presented},
     views::Entry,
 };
@@ -37,6 +38,8 @@ pub struct Caller {
     pub session: Arc<Session>,
     /// What the caller is.
     pub role: Role,
+    /// What the caller's groups give, in the realm of the login and below: see [`Caller::may`].
+    pub privileges: Privileges,
 }
 
 impl Caller {
@@ -51,8 +54,8 @@ impl Caller {
     }
 
     /// Whether the caller may administer `realm`.
-    pub fn administers(&self, _realm: &RealmPath) -> bool {
-        self.role == Role::Administrator
+    pub fn administers(&self, realm: &RealmPath) -> bool {
+        self.may(Endpoint::Configuration, Right::Modify, realm)
     }
 }
 
@@ -91,7 +94,8 @@ pub fn session(desk: &Desk, token: &str) -> Option<Caller> {
         Kind::User => Role::User,
         _ => Role::Agent,
     };
-    Some(Caller { hash, session, role })
+    let privileges = privileges::held(desk.views(), data);
+    Some(Caller { hash, session, role, privileges })
 }
 
 /// The caller of `request`, if it carries a live session. Includes the barrier, and notes that the session was used.

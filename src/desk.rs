@@ -3,19 +3,15 @@
 //! Rule of use (G2): a handler that decides about security calls [`Desk::barrier`] once, first, and then reads views.
 
 use crate::{
-    actors::{
-        Actors,
-        documents::{Collect, Collection},
-    },
+    actors::Actors,
     audit::Audit,
     base_url::BaseUrl,
     consensus::{Consensus, Unavailable},
     keys::KeyRing,
     passwords::Passwords,
     policy::PolicySetIndex,
-    views::{Entry, Views},
+    views::{Entry, Ordered, Views},
 };
-use actix::MailboxError;
 use quorate_raft::{
     Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq, Write,
     documents::{Change, WriteDocuments},
@@ -151,20 +147,8 @@ impl Desk {
     }
 
     /// All documents of a kind in a realm, by id, in order.
-    ///
-    /// # Errors
-    /// [`Unavailable::Overloaded`] when the owner's mailbox is full.
-    pub async fn collect(&self, realm: &RealmPath, kind: Kind) -> Result<Collection, Unavailable> {
-        let request = Collect { realm: realm.clone(), kind };
-        let documents = self.0.actors.documents();
-        if !documents.connected() {
-            return Err(Unavailable::NoQuorum);
-        }
-        match tokio::time::timeout(std::time::Duration::from_secs(2), documents.send(request)).await {
-            Ok(Ok(collection)) => Ok(collection),
-            Ok(Err(MailboxError::Closed)) => Err(Unavailable::NoQuorum),
-            Ok(Err(MailboxError::Timeout)) | Err(_) => Err(Unavailable::Overloaded),
-        }
+    pub fn rows(&self, realm: &RealmPath, kind: Kind) -> Ordered {
+        self.0.views.rows(realm, kind)
     }
 
     /// A compiled policy set.

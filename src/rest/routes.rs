@@ -4,6 +4,7 @@ use crate::{
     crest::{Error, Params, Resource, Served, Shape, percent},
     desk::Desk,
     realms::{address, from_parameter},
+    views::Row,
 };
 use actix_web::{HttpRequest, HttpResponse, web::Bytes};
 use futures_util::future::LocalBoxFuture;
@@ -237,24 +238,21 @@ async fn existing(desk: &Desk, realm: &RealmPath, aliases: Aliases) -> Result<Op
     if desk.realm_exists(realm) {
         return Ok(Some(realm.clone()));
     }
-    let all = desk.collect(&RealmPath::root(), Kind::Realm).await?;
-    if let Some(path) = all.keys().find(|path| path.eq_ignore_ascii_case(realm.as_str())) {
-        return Ok(Some(RealmPath(path.clone())));
+    let all = desk.rows(&RealmPath::root(), Kind::Realm);
+    if let Some(row) = all.iter().find(|row| row.id.eq_ignore_ascii_case(realm.as_str())) {
+        return Ok(Some(RealmPath(row.id.clone())));
     }
     let alias = realm.as_str().trim_start_matches('/');
     if aliases == Aliases::No || alias.contains('/') {
         return Ok(None);
     }
-    let goes_by = |path: &str| {
-        let entry = desk.document(&RealmPath::root(), Kind::Realm, path);
-        entry.is_some_and(|entry| {
-            let names = entry.json().get("aliases").and_then(|aliases| aliases.as_array());
-            names.is_some_and(|names| {
-                names.iter().any(|name| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(alias)))
-            })
+    let goes_by = |row: &&Row| {
+        let names = row.entry.json().get("aliases").and_then(|aliases| aliases.as_array());
+        names.is_some_and(|names| {
+            names.iter().any(|name| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(alias)))
         })
     };
-    Ok(all.keys().find(|path| goes_by(path)).map(|path| RealmPath(path.clone())))
+    Ok(all.iter().find(goes_by).map(|row| RealmPath(row.id.clone())))
 }
 
 #[cfg(test)]
