@@ -196,10 +196,27 @@ pub fn realm_dn(realm: &RealmPath) -> String {
     }
 }
 
-/// AM's universal id of a user or an agent.
+/// A value as it is spelled in a name of a directory (RFC 4514 §2.4): a name of somebody cannot look like the name of
+/// somebody else, or of another realm.
+pub fn escaped(value: &str) -> String {
+    let mut spelled = String::with_capacity(value.len());
+    for (n, c) in value.char_indices() {
+        if ",+\"\\<>;=".contains(c) || (n == 0 && c == '#') {
+            spelled.push('\\');
+        }
+        spelled.push(c);
+    }
+    spelled
+}
+
+/// AM's universal id of a user, a group or an agent, by its document in `realm`.
 pub fn universal_id(realm: &RealmPath, key: &DocumentKey) -> String {
-    let class = if key.kind == Kind::User { "user" } else { "agent" };
-    format!("id={},ou={class},{}", key.id, realm_dn(realm))
+    let class = match key.kind {
+        Kind::User => "user",
+        Kind::Group => "group",
+        _ => "agent",
+    };
+    format!("id={},ou={class},{}", escaped(&key.id), realm_dn(realm))
 }
 
 #[cfg(test)]
@@ -218,6 +235,10 @@ mod tests {
         assert_eq!(user("/", "amadmin"), "id=amadmin,ou=user,ou=am-config");
         assert_eq!(user("/alpha", "demo"), "id=demo,ou=user,o=alpha,ou=services,ou=am-config");
         assert_eq!(user("/a/b", "x"), "id=x,ou=user,o=b,o=a,ou=services,ou=am-config");
+        let group = DocumentKey::new(&RealmPath::root(), Kind::Group, "ops");
+        assert_eq!(universal_id(&RealmPath::root(), &group), "id=ops,ou=group,ou=am-config");
+        // Nobody passes for somebody of another realm.
+        assert_eq!(user("/", "x,ou=user,o=a"), "id=x\\,ou\\=user\\,o\\=a,ou=user,ou=am-config");
     }
 
     #[actix_web::test]

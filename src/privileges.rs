@@ -394,3 +394,6 @@ fn unmapped(verb: &Verb) -> Error {
     Error::new(403, format!("No privilege mapping for requested action {name}"))
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@
 //! | path                                                    | what                                  | file            |
 //! |---------------------------------------------------------|---------------------------------------|-----------------|
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
-//! | `{realm}/users`                                         | users                                 | [`users`]       |
+//! | `{realm}/users`, `users/{user}/groups`, `…/oauth2/applications` | users, and what is below one   | [`users`]       |
+//! | `{realm}/groups`                                        | groups, privileges                    | [`groups`]      |
 //! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, gateway agents     | [`agents`]      |
 //! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
@@ -31,6 +32,7 @@
 pub mod agents;
 pub mod authenticate;
 pub mod authorization;
+pub mod groups;
 pub mod identity;
 pub mod realms;
 pub mod routes;
@@ -63,6 +65,11 @@ pub fn routes() -> Routes {
     Routes::default()
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
+        .below(Scope::Realm, "users/{user}/groups", |ids| users::memberships::Memberships { user: ids.concat() })
+        .below(Scope::Realm, "users/{user}/oauth2/applications", |ids| users::applications::Applications {
+            user: ids.concat(),
+        })
+        .resource(Scope::Realm, "groups", groups::Groups)
         .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
         .resource(Scope::Realm, "realm-config/agents/OAuth2Client", agents::Agents(&agents::OAUTH2_CLIENT))
         .resource(Scope::Realm, "realm-config/agents/IdentityGateway", agents::Agents(&agents::IDENTITY_GATEWAY))
@@ -115,7 +122,7 @@ async fn answer(
     let Found { target, realm, rest, path: endpoint } = routes.find(below.strip_prefix("/json").unwrap_or(below))?;
     match target {
         Target::Plain { csrf, handler } => {
-            if *csrf == Csrf::Checked && forgeable(request) {
+            if csrf == Csrf::Checked && forgeable(request) {
                 return Err(Error::plain(403));
             }
             let params = Params::parse(request.query_string())?;
@@ -124,13 +131,14 @@ async fn answer(
             let call = PlainCall { desk: desk.clone(), realm, request: request.clone(), body, rest };
             Ok(handler(call).await)
         }
+        Target::Below(_) => Err(Error::no_route(&endpoint)),
         Target::Resource(resource) => {
             let head = Head::parse(request)?;
             let body = body::read(payload).await?;
             let realm = realm.resolve(desk, &head.params).await?;
             let url = format!("{}{}", desk.base_url().deployment(), below);
             let place = Place { path: &endpoint, id: rest.first().map(String::as_str), url: &url };
-            let routed = Routed { resource: &**resource, place, head: &head, body: &body, realm: &realm };
+            let routed = Routed { resource: &*resource, place, head: &head, body: &body, realm: &realm };
             Ok(serve::serve(desk, request, routed).await)
         }
     }

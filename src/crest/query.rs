@@ -67,6 +67,8 @@ pub struct Listing {
     pub total: i64,
     /// `remainingPagedResults`; -1 for not counted.
     pub remaining: i64,
+    /// Whether the resources are shown by their ids alone, as old versions do.
+    pub names_only: bool,
 }
 
 impl Query {
@@ -189,7 +191,7 @@ impl Query {
             Totals::Remaining => ("NONE", -1, count(matches.saturating_sub(page.len()))),
             Totals::Exact => ("EXACT", count(matches), -1),
         };
-        Listing { items: page, policy, total, remaining }
+        Listing { items: page, policy, total, remaining, names_only: false }
     }
 
     /// Compares what two resources have under the sort keys.

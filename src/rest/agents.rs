@@ -31,6 +31,7 @@ use crate::{
         unchanged,
     },
     desk::{delete, put},
+    privileges::Endpoint,
 };
 use quorate_raft::{DocumentKey, Kind, Precondition, Seq};
 use serde_json::{Value, json};
@@ -143,6 +144,10 @@ impl Resource for Agents {
         &[Version(1, 0)]
     }
 
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Agents
+    }
+
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
         let id = create.id.or_else(|| create.content.get("_id").and_then(Value::as_str));
         let id = id.filter(|id| is_name(id)).ok_or_else(|| Error::invalid_value("Name"))?;
@@ -213,6 +218,10 @@ impl Resource for AllAgents {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Agents
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {

@@ -52,6 +52,8 @@ type Handler = Rc<dyn Fn(PlainCall) -> LocalBoxFuture<'static, HttpResponse>>;
 #[derive(Clone)]
 pub(super) enum Target {
     Resource(Rc<dyn Served>),
+    /// A resource below another one: made for what stands in the path for `{…}`.
+    Below(Rc<dyn Fn(&[String]) -> Rc<dyn Served>>),
     Plain { csrf: Csrf, handler: Handler },
 }
 
@@ -66,8 +68,9 @@ struct Route {
 pub struct Routes(Vec<Route>);
 
 /// A path, taken apart.
-pub(super) struct Found<'r> {
-    pub target: &'r Target,
+pub(super) struct Found {
+    /// A resource or a plain handler.
+    pub target: Target,
     pub realm: Named,
     /// What is below the endpoint, decoded.
     pub rest: Vec<String>,
@@ -93,6 +96,13 @@ impl Routes {
     #[must_use]
     pub fn resource(self, scope: Scope, path: &str, resource: impl Resource) -> Self {
         self.add(scope, path, Target::Resource(Rc::new(resource)))
+    }
+
+    /// Adds a resource below another one, at a path in which `{…}` stands for an id: `users/{user}/groups`. `make` makes it of
+    /// these ids.
+    #[must_use]
+    pub fn below<R: Resource>(self, scope: Scope, path: &str, make: impl Fn(&[String]) -> R + 'static) -> Self {
+        self.add(scope, path, Target::Below(Rc::new(move |ids| Rc::new(make(ids)))))
     }
 
     /// Adds a handler that is not a resource; it gets `path` and everything below that is nothing else.
@@ -128,7 +138,7 @@ impl Routes {
         let fits = |route: &&Route| {
             route.scope == scope
                 && route.template.len() <= path.len()
-                && route.template.iter().zip(path).all(|(t, element)| t.eq_ignore_ascii_case(element))
+                && route.template.iter().zip(path).all(|(t, element)| is_id(t) || t.eq_ignore_ascii_case(element))
         };
         self.0.iter().filter(fits).max_by_key(|route| route.template.len())
     }
@@ -137,7 +147,7 @@ impl Routes {
     ///
     /// # Errors
     /// 400 for a path that is none, 404 for one that leads nowhere.
-    pub(super) fn find(&self, path: &str) -> Result<Found<'_>, Error> {
+    pub(super) fn find(&self, path: &str) -> Result<Found, Error> {
         let path = path.trim_matches('/');
         let raw: Vec<&str> = path.split('/').collect();
         if path.len() > MAX_PATH_BYTES || (raw.len() > 1 && raw.iter().any(|element| element.is_empty())) {
@@ -184,17 +194,30 @@ impl Routes {
     }
 }
 
-fn found<'r>(route: &'r Route, realm: Named, elements: &[String]) -> Result<Found<'r>, Error> {
+/// Whether an element of a template stands for an id.
+fn is_id(template: &str) -> bool {
+    template.starts_with('{')
+}
+
+fn found(route: &Route, realm: Named, elements: &[String]) -> Result<Found, Error> {
     let rest = elements.get(route.template.len()..).unwrap_or_default();
-    let deepest = match &route.target {
+    let target = match &route.target {
+        Target::Below(make) => {
+            let named = route.template.iter().zip(elements).filter(|(t, _)| is_id(t));
+            let ids: Vec<String> = named.map(|(_, element)| element.clone()).collect();
+            Target::Resource(make(&ids))
+        }
+        target => target.clone(),
+    };
+    let deepest = match &target {
         Target::Resource(resource) if resource.shape() == Shape::Collection => 1,
-        Target::Resource(_) => 0,
+        Target::Resource(_) | Target::Below(_) => 0,
         Target::Plain { .. } => usize::MAX,
     };
     if rest.len() > deepest {
         return Err(Error::no_route(&rest.join("/")));
     }
-    Ok(Found { target: &route.target, realm, rest: rest.to_vec(), path: elements.join("/") })
+    Ok(Found { target, realm, rest: rest.to_vec(), path: elements.join("/") })
 }
 
 impl Named {
