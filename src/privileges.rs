@@ -213,8 +213,8 @@ impl Endpoint {
     }
 
     /// Whether the layer in front of the resource knows every action, so that it refuses the others itself, whoever asks.
-    const fn is_delegated(self) -> bool {
-        self.is_catalogue() || matches!(self, Self::Policies | Self::Applications | Self::ResourceTypes)
+    const fn knows_every_action(self) -> bool {
+        matches!(self, Self::Policies)
     }
 }
 
@@ -379,8 +379,8 @@ impl Call<'_> {
             Some(right) if caller.may(endpoint, right, self.realm) => Ok(()),
             Some(_) => Err(Error::insufficient_privileges()),
             // The resource says what it thinks of it.
-            None if caller.role == Role::Administrator && !endpoint.is_delegated() => Ok(()),
-            None if endpoint.is_delegated() || caller.administers(self.realm) => Err(unmapped(verb)),
+            None if caller.role == Role::Administrator && !endpoint.knows_every_action() => Ok(()),
+            None if endpoint.knows_every_action() || caller.administers(self.realm) => Err(unmapped(verb)),
             None => Err(Error::insufficient_privileges()),
         }
     }

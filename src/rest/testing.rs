@@ -174,7 +174,7 @@ impl Ask<'_> {
     }
 
     pub async fn go(self) -> Reply {
-        let table = self.routes.unwrap_or_else(routes);
+        let table = self.routes.unwrap_or_else(|| super::authorization::routes(routes()));
         let scope = web::scope("/am/json").configure(|config| mount(table, config));
         let app = init_service(App::new().app_data(web::Data::new(self.rig.desk.clone())).service(scope)).await;
         let response: ServiceResponse = app.call(self.request.to_request()).await.expect("an answer");

@@ -25,7 +25,7 @@ impl Rows for People {
 
     fn member<'r>(&self, row: &'r Row, member: &str) -> Option<Cow<'r, Value>> {
         match member {
-            "_id" | "name" => row.entry.json().get("name").map(Cow::Borrowed),
+            id if id == "_id" || self.is_id(id) => row.entry.json().get("name").map(Cow::Borrowed),
             "_rev" => Some(Cow::Owned(row.entry.document.revision.0.to_string().into())),
             "secret" => None,
             other => row.entry.json().get(other).map(Cow::Borrowed),
