@@ -6,28 +6,37 @@
 //! | a full queue drops, counted, or refuses (PD-10)      | [`WhenFull`], [`Audit::record`]         |
 //! | drops are visible                                    | [`telemetry::DECISION_EVENTS`]          |
 //! | nobody's name is in it                               | [`Event::subject`]                      |
+//! | which version of the set decided (PD-07)             | [`Event::version`]                      |
+//! | nobody waits for it, and it costs little             | `queue`, `event`                        |
 //!
-//! Events go to the log under the target [`TARGET`], so that the log filter and format apply to them.
+//! Events go to the log under the target [`TARGET`]: the log filter applies to them, and they look as the other lines do.
 
-use crate::telemetry::{self, label};
+mod event;
+mod queue;
+
+pub use event::{Event, Principal, Purpose, TARGET};
+
+use crate::{
+    config::LogFormat,
+    telemetry::{self, label},
+};
 use metrics::counter;
+use queue::Queue;
 use quorate_raft::RealmPath;
-use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    io,
+    io::{self, Write},
     str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{SyncSender, sync_channel},
     },
     thread,
     time::Duration,
 };
 
-/// Under which name events are logged.
-pub const TARGET: &str = "quorate::decision";
+/// Largest piece that is written to the log at once, bytes; a line may make it longer.
+const PIECE: usize = 64 << 10;
 
 /// How many decisions are recorded, in hundredths of a percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,64 +119,6 @@ pub fn named_set(text: &str) -> Result<((String, String), Share), String> {
     Ok(((realm.to_owned(), set.to_lowercase()), share))
 }
 
-/// What was asked, and on whose behalf a decision was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// `policies?_action=evaluate`
-    Evaluate,
-    /// `policies?_action=evaluateTree`
-    EvaluateTree,
-    /// AuthZEN.
-    AuthZen,
-    /// Scope of a token.
-    Token,
-    /// `policies?_action=explain`: nobody acts on it.
-    Explain,
-    /// `policies?_action=whatif`: nobody acts on it, and the policies are not those of the realm.
-    WhatIf,
-}
-
-impl Purpose {
-    /// In events and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Evaluate => "evaluate",
-            Self::EvaluateTree => "evaluateTree",
-            Self::AuthZen => "authzen",
-            Self::Token => "token",
-            Self::Explain => "explain",
-            Self::WhatIf => "whatif",
-        }
-    }
-}
-
-/// One decision.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Event {
-    /// Epoch milliseconds.
-    pub at: i64,
-    /// What for.
-    pub purpose: Purpose,
-    /// Whose policies.
-    pub realm: RealmPath,
-    /// Policy set, as asked for.
-    pub set: String,
-    /// As asked for.
-    pub resource: String,
-    /// Action → allowed.
-    pub actions: Value,
-    /// Names of advices: what would have to happen first.
-    pub advices: Vec<String>,
-    /// The policies that spoke about this resource and, as far as the index can tell, to this subject.
-    pub policies: Vec<String>,
-    /// Of those, the ones that could not be evaluated.
-    pub faults: Vec<String>,
-    /// Hash of realm and principal: events about one subject can be found, and nobody can be read off them.
-    pub subject: String,
-    /// Of the request, which may have had several resources.
-    pub duration: Duration,
-}
-
 /// The queue is full, and the decision must not go unrecorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record of decisions is full")]
@@ -180,17 +131,24 @@ pub struct Audit(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    queue: SyncSender<Event>,
+    queue: Arc<Queue>,
     seen: AtomicU64,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
 impl Audit {
-    /// Starts a writer to the log.
+    /// Starts a writer to the log, whose lines look like `format`.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(settings: Settings) -> io::Result<Self> {
-        Self::to(settings, |event| log(&event))
+    pub fn start(settings: Settings, format: LogFormat) -> io::Result<Self> {
+        let mut lines = Vec::with_capacity(PIECE);
+        Self::writing(settings, move |events| log(events, format, &mut lines))
     }
 
     /// Starts a writer to `sink`.
@@ -198,15 +156,30 @@ impl Audit {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn to(settings: Settings, mut sink: impl FnMut(Event) + Send + 'static) -> io::Result<Self> {
-        let (queue, events) = sync_channel::<Event>(settings.queue);
-        let write = move || {
-            for event in events {
-                sink(event);
-                counter!(telemetry::DECISION_EVENTS, label::OUTCOME => "recorded").increment(1);
+        Self::writing(settings, move |events| events.drain(..).for_each(&mut sink))
+    }
+
+    /// Starts a thread that hands all that waits to `write`, again and again.
+    fn writing(settings: Settings, mut write: impl FnMut(&mut Vec<Event>) + Send + 'static) -> io::Result<Self> {
+        let queue = Arc::new(Queue::new(settings.queue));
+        let waiting = queue.clone();
+        let run = move || {
+            let recorded = counter!(telemetry::DECISION_EVENTS, label::OUTCOME => "recorded");
+            let mut events = Vec::new();
+            while waiting.take(&mut events) {
+                let count = events.len() as u64;
+                write(&mut events);
+                events.clear();
+                recorded.increment(count);
             }
         };
-        thread::Builder::new().name("decisions".into()).spawn(write)?;
+        thread::Builder::new().name("decisions".into()).spawn(run)?;
         Ok(Self(Arc::new(Inner { settings, queue, seen: AtomicU64::new(0) })))
+    }
+
+    /// Waits until all that was recorded before is written, at most for `patience`; whether it is.
+    pub fn settle(&self, patience: Duration) -> bool {
+        self.0.queue.settle(patience)
     }
 
     /// Whether the next decision about `set` is to be recorded. Of a share, which ones are is not foreseeable from outside.
@@ -228,7 +201,7 @@ impl Audit {
     /// # Errors
     /// [`Full`], if that is what the settings want.
     pub fn record(&self, event: Event) -> Result<(), Full> {
-        if self.0.queue.try_send(event).is_ok() {
+        if self.0.queue.push(event) {
             return Ok(());
         }
         let (outcome, answer) = match self.0.settings.when_full {
@@ -248,46 +221,32 @@ fn scattered(number: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-fn log(event: &Event) {
-    let list = |names: &[String]| serde_json::to_string(names).unwrap_or_default();
-    tracing::info!(
-        target: TARGET,
-        at = event.at,
-        purpose = event.purpose.name(),
-        realm = event.realm.as_str(),
-        set = event.set,
-        resource = event.resource,
-        actions = %event.actions,
-        advices = list(&event.advices),
-        policies = list(&event.policies),
-        faults = list(&event.faults),
-        subject = event.subject,
-        micros = u64::try_from(event.duration.as_micros()).unwrap_or(u64::MAX),
-        "decision"
-    );
+/// Writes events to standard error, many at a time, as far as the log filter lets them.
+fn log(events: &mut Vec<Event>, format: LogFormat, lines: &mut Vec<u8>) {
+    if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
+        return;
+    }
+    let send = |lines: &mut Vec<u8>| {
+        // A log that cannot be written to has nowhere to complain.
+        drop(io::stderr().lock().write_all(lines));
+        lines.clear();
+    };
+    for event in events.drain(..) {
+        event.write(format, lines);
+        if lines.len() >= PIECE {
+            send(lines);
+        }
+    }
+    if !lines.is_empty() {
+        send(lines);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::audit::event::tests::event;
     use std::sync::mpsc::channel;
-
-    fn event(resource: &str) -> Event {
-        Event {
-            at: 1,
-            purpose: Purpose::Evaluate,
-            realm: "/alpha".into(),
-            set: "w".into(),
-            resource: resource.into(),
-            actions: json!({"GRANT": true}),
-            advices: Vec::new(),
-            policies: vec!["p".into()],
-            faults: Vec::new(),
-            subject: "x".into(),
-            duration: Duration::from_micros(3),
-        }
-    }
 
     #[test]
     fn shares_are_read() {
@@ -350,6 +309,21 @@ mod tests {
             assert_eq!((heard.recv().as_deref(), heard.recv().as_deref()), (Ok("b"), Ok("c")));
             audit.record(event("d")).expect("room again");
             assert_eq!(heard.recv().as_deref(), Ok("d"));
+            assert!(audit.settle(Duration::from_secs(10)), "all is written");
         }
+    }
+
+    /// What was recorded is written, even when nobody is left to record more.
+    #[test]
+    fn the_last_events_are_written() {
+        let (told, heard) = channel();
+        let audit = Audit::to(Settings::default(), move |event| told.send(event.resource).unwrap_or_default());
+        let audit = audit.expect("a thread");
+        for n in 0..100 {
+            audit.record(event(&n.to_string())).expect("room");
+        }
+        drop(audit);
+        let expected: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        assert_eq!(heard.iter().collect::<Vec<_>>(), expected);
     }
 }

@@ -31,8 +31,10 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use crate::audit::{self, WhenFull};
+use crate::decisions;
+use crate::passwords::Encoded;
 
-pub use self::bounds::{Limits, RaftTiming};
+pub use self::bounds::{AttemptLimits, Limits, RaftTiming};
 pub use self::peers::{Bootstrap, Member, PeerAddress, PeerSecurity, Peers};
 use self::reader::Reader;
 pub use self::secret::{MasterKey, MasterKeySource, Secret};
@@ -68,10 +70,16 @@ pub struct Config {
     pub log: Log,
     /// Which policy decisions are recorded.
     pub audit: audit::Settings,
+    /// What is made of a verifier where a password is expected.
+    pub encoded_passwords: Encoded,
+    /// How questions to policies are answered.
+    pub decisions: decisions::Settings,
     /// Raft's clock.
     pub raft: RaftTiming,
     /// Bounds on work and input.
     pub limits: Limits,
+    /// Bounds on guessing.
+    pub attempts: AttemptLimits,
     /// Time for a graceful stop.
     pub shutdown: Duration,
 }
@@ -143,8 +151,11 @@ impl Config {
         let master_key = master_key(reader, data_dir.as_deref(), peers.as_ref());
         let log = log(reader);
         let audit = audit(reader);
+        let encoded = reader.switch("compat.pre_encoded_passwords");
+        let decisions = decisions(reader);
         let raft = RaftTiming::read(reader);
         let limits = Limits::read(reader);
+        let attempts = AttemptLimits::read(reader);
         let shutdown = reader.number("shutdown_seconds", 1..=600);
         Some(Self {
             node_id: node_id?,
@@ -159,8 +170,11 @@ impl Config {
             master_key: master_key?,
             log: log?,
             audit: audit?,
+            encoded_passwords: if encoded? { Encoded::Kept } else { Encoded::Plain },
+            decisions: decisions?,
             raft: raft?,
             limits: limits?,
+            attempts: attempts?,
             shutdown: Duration::from_secs(shutdown?),
         })
     }
@@ -232,6 +246,12 @@ fn audit(reader: &mut Reader<'_>) -> Option<audit::Settings> {
         when_full: when_full?,
         queue: usize::try_from(queue?).ok()?,
     })
+}
+
+fn decisions(reader: &mut Reader<'_>) -> Option<decisions::Settings> {
+    let strict = reader.switch("decisions.strict");
+    let dry_runs = reader.number("decisions.dry_runs_per_minute", 0..=1_000_000);
+    Some(decisions::Settings { strict: strict?, dry_runs_per_minute: u32::try_from(dry_runs?).ok()? })
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {

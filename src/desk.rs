@@ -3,15 +3,22 @@
 //! Rule of use (G2): a handler that decides about security calls [`Desk::barrier`] once, first, and then reads views.
 
 use crate::{
-    actors::Actors,
+    actors::{
+        Actors,
+        sessions::{ListSessions, Listed, Whose},
+    },
+    attempts::Guard,
     audit::Audit,
     base_url::BaseUrl,
     consensus::{Consensus, Unavailable},
+    decisions::Rules,
     keys::KeyRing,
     passwords::Passwords,
     policy::PolicySetIndex,
     views::{Entry, Ordered, Views},
 };
+use actix::MailboxError;
+use actix_web::cookie::SameSite;
 use quorate_raft::{
     Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq, Write,
     documents::{Change, WriteDocuments},
@@ -39,6 +46,10 @@ pub struct Parts {
     pub keys: KeyRing,
     /// Records decisions.
     pub audit: Audit,
+    /// How questions to policies are answered.
+    pub rules: Rules,
+    /// Limits failed attempts.
+    pub guard: Guard,
     /// What the outside is told about where we are, and names of cookies and headers.
     pub front: Front,
     /// First half of `auditTrackingId`.
@@ -56,6 +67,8 @@ pub struct Front {
     pub cookie_name: String,
     /// Whether session cookies carry `Secure`.
     pub cookie_secure: bool,
+    /// What session cookies say about requests from other sites; `None`: nothing.
+    pub cookie_same_site: Option<SameSite>,
 }
 
 /// Why documents were not written.
@@ -93,6 +106,16 @@ impl Desk {
     /// The record of decisions.
     pub fn audit(&self) -> &Audit {
         &self.0.audit
+    }
+
+    /// How questions to policies are answered.
+    pub fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    /// How failed attempts are limited.
+    pub fn guard(&self) -> &Guard {
+        &self.0.guard
     }
 
     /// Whether this node has applied the entry at `revision`, or will never: asks the log for one more entry before it says
@@ -149,6 +172,22 @@ impl Desk {
     /// All documents of a kind in a realm, by id, in order.
     pub fn rows(&self, realm: &RealmPath, kind: Kind) -> Ordered {
         self.0.views.rows(realm, kind)
+    }
+
+    /// Live sessions, at most so many, without a look at those of others.
+    ///
+    /// # Errors
+    /// [`Unavailable::Overloaded`] when the owner's mailbox is full.
+    pub async fn sessions_of(&self, whose: Whose, most: usize) -> Result<Listed, Unavailable> {
+        let owner = self.0.actors.sessions();
+        if !owner.connected() {
+            return Err(Unavailable::NoQuorum);
+        }
+        match tokio::time::timeout(std::time::Duration::from_secs(2), owner.send(ListSessions { whose, most })).await {
+            Ok(Ok(listed)) => Ok(listed),
+            Ok(Err(MailboxError::Closed)) => Err(Unavailable::NoQuorum),
+            Ok(Err(MailboxError::Timeout)) | Err(_) => Err(Unavailable::Overloaded),
+        }
     }
 
     /// A compiled policy set.

@@ -56,6 +56,7 @@ use crate::{
         serve::{self, Place, Routed},
     },
     desk::Desk,
+    sessions::cookies,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use routes::{Found, Target};
@@ -136,10 +137,11 @@ async fn answer(
             let head = Head::parse(request)?;
             let body = body::read(payload).await?;
             let realm = realm.resolve(desk, &head.params).await?;
-            let url = format!("{}{}", desk.base_url().deployment(), below);
-            let place = Place { path: &endpoint, id: rest.first().map(String::as_str), url: &url };
+            let place = Place { path: &endpoint, id: rest.first().map(String::as_str) };
             let routed = Routed { resource: &*resource, place, head: &head, body: &body, realm: &realm };
-            Ok(serve::serve(desk, request, routed).await)
+            let mut response = serve::serve(desk, request, routed).await;
+            cookies::amend(request, &mut response);
+            Ok(response)
         }
     }
 }

@@ -5,10 +5,12 @@
 
 use crate::{
     actors::Actors,
+    attempts::Guard,
     audit::Audit,
     base_url::Settings,
     bootstrap,
     config::{Bootstrap, Config, CookieSecure, HttpTls, PeerSecurity},
+    decisions::Rules,
     desk::{Desk, Front, Parts},
     host, http,
     keys::KeyRing,
@@ -112,9 +114,11 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         consensus: Arc::new(Clustered::new(node.clone())),
         actors,
         views,
-        passwords: Passwords::start(cores()).during("starting password threads")?,
+        passwords: Passwords::start(cores(), config.encoded_passwords).during("starting password threads")?,
         keys: KeyRing::new(master.expose())?,
-        audit: Audit::start(config.audit.clone()).during("starting the record of decisions")?,
+        audit: Audit::start(config.audit.clone(), config.log.format).during("starting the record of decisions")?,
+        rules: Rules::new(&config.decisions),
+        guard: Guard { limits: config.attempts, trusted_proxies: config.site.trusted_proxies.clone() },
         front: Front {
             context_path: config.site.context_path.clone(),
             cookie_name: config.site.cookie_name.clone(),
@@ -123,6 +127,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
                 CookieSecure::Never => false,
                 CookieSecure::Auto => config.base_url().starts_with("https:"),
             },
+            cookie_same_site: config.site.cookie_same_site,
         },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(1),
@@ -148,7 +153,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
     setting_up.abort();
     folding.abort();
     match &ended {
-        Ok(()) => stop_gracefully(config, raft, &node, &status, &servers).await,
+        Ok(()) => stop_gracefully(config, raft, &desk, &node, &status, &servers).await,
         Err(error) => {
             tracing::error!(%error, "cannot go on");
             for server in &servers {
@@ -311,6 +316,7 @@ async fn stop_signal() -> io::Result<()> {
 async fn stop_gracefully(
     config: &Config,
     raft: &Handle,
+    desk: &Desk,
     node: &Node<Actors>,
     status: &http::Status,
     servers: &[ServerHandle],
@@ -321,6 +327,9 @@ async fn stop_gracefully(
         for server in servers {
             server.stop(true).await;
         }
+        // Nobody decides any more; what was decided is written before the process ends.
+        let audit = desk.audit().clone();
+        drop(actix_web::rt::task::spawn_blocking(move || audit.settle(Duration::from_secs(1))).await);
         let node = node.clone();
         drop(raft.spawn(async move { node.shutdown().await }).await);
     };

@@ -2,14 +2,17 @@
 
 use crate::{
     actors::Actors,
+    attempts::Guard,
     audit::Audit,
     base_url::Settings,
     bootstrap,
+    config::LogFormat,
     consensus::{Consensus, Unavailable},
+    decisions::{self, Rules},
     desk::{Desk, Front, Parts},
     host,
     keys::KeyRing,
-    passwords::Passwords,
+    passwords::{Encoded, Passwords},
     views::Views,
 };
 use actix::Arbiter;
@@ -57,11 +60,11 @@ impl Consensus for Alone {
 
 /// A desk on a cluster of one that has been set up, and the log behind it.
 pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
-    desk_with(Audit::start(Default::default()).expect("a thread")).await
+    desk_with(Audit::start(Default::default(), LogFormat::Text).expect("a thread"), &Default::default()).await
 }
 
-/// As [`desk`], with another record of decisions.
-pub(crate) async fn desk_with(audit: Audit) -> (Desk, Arc<Alone>) {
+/// As [`desk`], with another record of decisions, and other rules for them.
+pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> (Desk, Arc<Alone>) {
     let views = Arc::new(Views::default());
     let actors = Arc::new(Actors::start(&[Arbiter::current()], views.clone()).expect("one arbiter"));
     let alone = Arc::new(Alone {
@@ -74,10 +77,17 @@ pub(crate) async fn desk_with(audit: Audit) -> (Desk, Arc<Alone>) {
         consensus: alone.clone(),
         actors,
         views,
-        passwords: Passwords::start(1).expect("threads"),
+        passwords: Passwords::start(1, Encoded::Plain).expect("threads"),
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
-        front: Front { context_path: "/am".into(), cookie_name: "iPlanetDirectoryPro".into(), cookie_secure: false },
+        rules: Rules::new(decisions),
+        guard: Guard::default(),
+        front: Front {
+            context_path: "/am".into(),
+            cookie_name: "iPlanetDirectoryPro".into(),
+            cookie_secure: false,
+            cookie_same_site: None,
+        },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),
     });

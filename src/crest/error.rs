@@ -1,7 +1,7 @@
 //! What a caller is told when a request fails: `{code, reason, message, detail?}` (crest.md §11). The HTTP status is `code`.
 
 use crate::{consensus::Unavailable, desk::WriteError};
-use quorate_raft::{Kind, Refusal};
+use quorate_raft::{Kind, Refusal, Span};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -37,6 +37,7 @@ pub const fn reason(code: u16) -> &'static str {
         416 => "Requested range not satisfiable",
         417 => "Expectation Failed",
         428 => "Precondition Required",
+        429 => "Too Many Requests",
         500 => "Internal Server Error",
         501 => "Not Implemented",
         502 => "Bad Gateway",
@@ -96,6 +97,11 @@ impl Error {
         )
     }
 
+    /// 429 for a caller that asks too often; `seconds` after which it may again.
+    pub fn too_many_requests(seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(429, "Too many requests") }
+    }
+
     /// 501 for an operation that a resource does not have.
     pub fn unsupported() -> Self {
         Self::new(501, "Operation is not supported.")
@@ -127,6 +133,13 @@ impl Error {
     #[must_use]
     pub fn with_detail(mut self, detail: Value) -> Self {
         self.detail = Some(detail);
+        self
+    }
+
+    /// Adds when to try again; whole seconds, at least one.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Span) -> Self {
+        self.retry_after = Some(u32::try_from(pause.0.div_ceil(1000)).unwrap_or(u32::MAX).max(1));
         self
     }
 
@@ -200,7 +213,9 @@ impl From<Refusal> for Error {
             | Refusal::MissingVerifier
             | Refusal::WrongVerifier
             | Refusal::UnknownToken
-            | Refusal::UnknownSession => Self::plain(500),
+            | Refusal::UnknownSession
+            | Refusal::Quota
+            | Refusal::Paused => Self::plain(500),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What users, groups and agents have in common: names, directory names, passwords, one name space.
 
 use crate::{
-    authn::{escaped, realm_dn},
     consensus::Unavailable,
     crest::Call,
     desk::WriteError,
     passwords::MAX_PASSWORD_BYTES,
+    sessions::{escaped, realm_dn},
 };
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write, documents::Change};
 
@@ -152,7 +152,7 @@ mod tests {
         for name in ["a,b", "x=y", "q+\"w", "back\\slash", "id=a", " lead"] {
             assert_eq!(named(&user_dn(&alpha, name)).as_deref(), Some(name));
             let key = DocumentKey::new(&alpha, Kind::User, name);
-            assert_eq!(named(&crate::authn::universal_id(&alpha, &key)).as_deref(), Some(name));
+            assert_eq!(named(&crate::sessions::universal_id(&alpha, &key)).as_deref(), Some(name));
         }
     }
 

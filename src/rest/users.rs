@@ -31,6 +31,7 @@ use super::{
     identity::{self, Named, NotCreated, is_name, is_secret, is_taken, user_id},
 };
 use crate::{
+    attempts::{self, Attempt},
     caller::Role,
     crest::{
         Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version,
@@ -155,7 +156,8 @@ impl Users {
         let given = call.request.headers().get(CURRENT_PASSWORD).and_then(|header| header.to_str().ok());
         let given = given.filter(|given| is_secret(given)).ok_or_else(wrong)?;
         let verifier = stored.body.get(PASSWORD).and_then(Value::as_str);
-        match call.desk.passwords().verify(verifier, given).await? {
+        let attempt = Attempt::new(stored.key.clone(), attempts::source(call.desk, call.request));
+        match attempts::guarded(call.desk, &attempt, call.desk.passwords().verify(verifier, given)).await? {
             true => Ok(()),
             false => Err(wrong()),
         }
@@ -229,7 +231,7 @@ impl Resource for Users {
         }
         body.insert("username".into(), name.into());
         changes.apply(&mut body)?;
-        body.insert(PASSWORD.into(), call.desk.passwords().hash(password).await?.into());
+        body.insert(PASSWORD.into(), call.desk.passwords().verifier(password).await?.into());
         stamped(&mut body);
         let write = put(key.clone(), Precondition::Absent, &Value::Object(body.clone()), Vec::new(), false);
         let revision = identity::create(call, write, name, Named::User).await.map_err(|error| match error {
@@ -285,7 +287,7 @@ impl Resource for Users {
         }
         if let Some(password) = password {
             check_password(password)?;
-            body.insert(PASSWORD.into(), call.desk.passwords().hash(password).await?.into());
+            body.insert(PASSWORD.into(), call.desk.passwords().verifier(password).await?.into());
         }
         stamped(&mut body);
         let fence = turned || password.is_some();

@@ -84,6 +84,7 @@ fn nothing_said_is_one_node_on_loopback() {
     assert_eq!(config.shutdown, Duration::from_secs(5));
     assert_eq!(config.log.format, LogFormat::Text);
     assert_eq!(config.audit, quorate::audit::Settings::default());
+    assert_eq!(config.decisions, quorate::decisions::Settings::default());
     assert_eq!(config.http_workers, None);
 }
 

@@ -1,7 +1,7 @@
 //! What a group's document holds, what of it is shown, and what may be written (authn-sessions-realms.md d.5).
 
 use crate::{
-    authn::universal_id,
+    sessions::universal_id,
     crest::{Error, Item, Object, Version, scan::Rows},
     desk::WriteError,
     groups::{EVERYBODY, Group, MEMBERS, PRIVILEGES},

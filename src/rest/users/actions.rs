@@ -11,6 +11,7 @@
 
 use super::{Stored, check_password, find, memberships, not_found};
 use crate::{
+    attempts::{self, Attempt},
     crest::{Call, Error, Object, Version},
     desk::put,
     rest::{
@@ -59,7 +60,8 @@ async fn change_password(call: &Call<'_>, id: &str, content: &Object) -> Result<
         return Err(Error::plain(403)); // g.1: not through this endpoint
     }
     let verifier = body.get(PASSWORD).and_then(Value::as_str);
-    if !call.desk.passwords().verify(verifier, old).await? {
+    let attempt = Attempt::new(key.clone(), attempts::source(call.desk, call.request));
+    if !attempts::guarded(call.desk, &attempt, call.desk.passwords().verify(verifier, old)).await? {
         return Err(Error::bad_request("Old password is incorrect."));
     }
     if !is_secret(new) {

@@ -94,7 +94,7 @@ pub async fn apply(
         match replacement {
             Replacement::Password(password) => {
                 check_password(password)?;
-                body.insert(PASSWORD.into(), call.desk.passwords().hash(password).await?.into());
+                body.insert(PASSWORD.into(), call.desk.passwords().verifier(password).await?.into());
                 fence = true;
             }
             Replacement::Questions(questions) => {

@@ -10,7 +10,7 @@
 //! | `dn`, `objectClass`, `universalid`, dates                  | `computed`                   |
 
 use crate::{
-    authn::universal_id,
+    sessions::universal_id,
     bootstrap::ADMINISTRATOR_ID,
     caller::{Caller, Role},
     crest::{Error, Item, Object, scan::Rows},
