@@ -19,6 +19,7 @@ pub mod desk;
 pub mod groups;
 pub mod host;
 pub mod http;
+pub mod inheritance;
 pub mod keys;
 pub mod node;
 pub mod oauth2;

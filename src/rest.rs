@@ -6,8 +6,10 @@
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
 //! | `{realm}/users`, `users/{user}/groups`, `…/oauth2/applications` | users, and what is below one   | [`users`]       |
 //! | `{realm}/groups`                                        | groups, privileges                    | [`groups`]      |
-//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, gateway agents     | [`agents`]      |
-//! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
+//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
+//! | `{realm}/realm-config/services[/…]`                     | services of a realm, the provider     | [`services`]    |
+//! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
+//! | `global-config/secrets/stores/…`                        | keys, and what they are for           | [`stores`]      |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
 //!
@@ -40,6 +42,7 @@ pub mod schema;
 pub mod serverinfo;
 pub mod services;
 pub mod sessions;
+pub mod stores;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -63,7 +66,7 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    Routes::default()
+    stores::routes(agents::routes(services::routes(Routes::default())))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
         .below(Scope::Realm, "users/{user}/groups", |ids| users::memberships::Memberships { user: ids.concat() })
@@ -71,12 +74,6 @@ pub fn routes() -> Routes {
             user: ids.concat(),
         })
         .resource(Scope::Realm, "groups", groups::Groups)
-        .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
-        .resource(Scope::Realm, "realm-config/agents/OAuth2Client", agents::Agents(&agents::OAUTH2_CLIENT))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGateway", agents::Agents(&agents::IDENTITY_GATEWAY))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGatewayAgent", agents::Agents(&agents::IDENTITY_GATEWAY))
-        .resource(Scope::Realm, "realm-config/services", services::AllServices)
-        .resource(Scope::Realm, "realm-config/services/oauth-oidc", services::Provider)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
 }
