@@ -2,6 +2,7 @@
 
 use super::{Csrf, Routes, Scope, authenticate, mount, routes};
 use crate::{
+    sessions::universal_id,
     audit::Audit,
     bootstrap::ADMINISTRATOR_ID,
     config::LogFormat,
@@ -82,7 +83,7 @@ impl Rig {
             subject: DocumentKey::new(realm, kind, id),
             fence: entry.document.fence,
             name: entry.json()["username"].as_str().unwrap_or(id).into(),
-            universal_id: format!("id={id},ou=user,ou=am-config").as_str().into(),
+            universal_id: universal_id(realm, &DocumentKey::new(realm, kind, id)).as_str().into(),
             auth_level: 0,
             max_life: Span::from_secs(7200),
             max_idle: Span::from_secs(1800),
@@ -118,6 +119,21 @@ impl Rig {
     /// As the administrator, a GET.
     pub async fn get(&self, path: &str) -> Reply {
         self.admin("GET", path).go().await
+    }
+
+    /// A user, at the realm in `base`.
+    pub async fn user(&self, base: &str, name: &str) {
+        let body = serde_json::json!({"username": name, "userpassword": "correct horse"});
+        let reply = self.send("POST", &format!("{base}/users?_action=create"), body).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+    }
+
+    /// A group of these users with these privileges, at the realm in `base`.
+    pub async fn group(&self, base: &str, name: &str, members: &[&str], privileges: &[&str]) {
+        let given: serde_json::Map<String, Value> = privileges.iter().map(|p| ((*p).to_owned(), true.into())).collect();
+        let body = serde_json::json!({"members": {"uniqueMember": members}, "privileges": given});
+        let reply = self.send("PUT", &format!("{base}/groups/{name}"), body).await;
+        assert!(reply.status == 201 || reply.status == 200, "{}", reply.text);
     }
 
     /// A realm below the top-level realm.
@@ -170,7 +186,7 @@ impl Ask<'_> {
     }
 
     pub async fn go(self) -> Reply {
-        let table = self.routes.unwrap_or_else(routes);
+        let table = self.routes.unwrap_or_else(|| super::authorization::routes(routes()));
         let scope = web::scope("/am/json").configure(|config| mount(table, config));
         let app = init_service(App::new().app_data(web::Data::new(self.rig.desk.clone())).service(scope)).await;
         let response: ServiceResponse = app.call(self.request.to_request()).await.expect("an answer");
