@@ -10,6 +10,8 @@
 //! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
 //! | `global-config/secrets/stores/…`                        | keys, and what they are for           | [`stores`]      |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
+//! | `{realm}/realm-config/authentication[/…]`               | settings, journeys, nodes, chains, modules | [`authentication`] |
+//! | `{realm}/scripts`, `libraries`, `contexts`              | scripts                               | [`scripts`]     |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
 //!
 //! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes()`], then [`Routes::resource`] (see
@@ -32,11 +34,13 @@
 
 pub mod agents;
 pub mod authenticate;
+pub mod authentication;
 pub mod authorization;
 pub mod identity;
 pub mod realms;
 pub mod routes;
 pub mod schema;
+pub mod scripts;
 pub mod serverinfo;
 pub mod services;
 pub mod sessions;
@@ -45,6 +49,7 @@ pub mod stores;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod typed;
 pub mod users;
 
 pub use routes::{Csrf, PlainCall, Routes, Scope};
@@ -64,7 +69,8 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    stores::routes(agents::routes(services::routes(Routes::default())))
+    let routes = stores::routes(agents::routes(services::routes(Routes::default())));
+    scripts::routes(authentication::routes(routes))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
