@@ -12,6 +12,7 @@
 //! | oauth2-endpoints §3.1 | an unknown client takes as long as a wrong secret           | [`authenticate`]       |
 
 use super::{
+    Reads,
     client::{AuthMethod, Client},
     error::{Code, Error, Result},
     params::{self, Params},
@@ -19,7 +20,6 @@ use super::{
 use crate::{
     attempts::{self, Attempt},
     desk::Desk,
-    views::Entry,
 };
 use actix_web::{HttpRequest, http::header};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -88,39 +88,55 @@ fn basic_credentials(header: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"basic").then_some(credentials)
 }
 
-/// The document of a client, for whoever only needs to know it: `/authorize`.
-pub fn find(desk: &Desk, realm: &RealmPath, id: &str) -> Option<(Arc<Entry>, Arc<Client>)> {
+/// A client that is active, and its fence, for whoever only needs to know it: `/authorize`.
+pub fn find(desk: &Desk, realm: &RealmPath, id: &str) -> Option<(Arc<Client>, Seq)> {
     let entry = desk.document(realm, Kind::OAuth2Client, id)?;
-    let client = Client::of(&entry);
-    client.active.then_some((entry, client))
+    let (client, fence) = Client::of(desk.views(), &entry);
+    client.active.then_some((client, fence))
 }
 
-/// Authenticates the client of this request. Call [`Desk::barrier`] first.
+/// Authenticates the client of this request. Call [`Desk::barrier`] first, or have what was read confirmed (`reads`).
 ///
 /// # Errors
-/// `invalid_client` with one text for unknown, inactive, wrong and missing; `invalid_request` for two methods at once; 503
-/// when too many secrets wait to be checked.
+/// `invalid_client` with one text for unknown, inactive, wrong and missing; `invalid_request` for two methods at once; 429
+/// during a pause after too many failures; 503 when too many secrets wait to be checked.
 pub async fn authenticate(
     desk: &Desk,
     realm: &RealmPath,
     http: &HttpRequest,
     params: &Params<'_>,
+    reads: Reads,
 ) -> Result<AuthenticatedClient> {
     let presented = Presented::of(realm, http, params)?;
     let failed = || Error::unauthenticated(realm, presented.used_header);
     let key = DocumentKey::new(realm, Kind::OAuth2Client, &presented.id);
     let entry = desk.views().entry(&key);
-    let client = entry.as_deref().map(Client::of);
+    let client = entry.as_deref().map(|entry| Client::of(desk.views(), entry));
     if let Some(secret) = &presented.secret {
         let revision = entry.as_ref().map_or(Seq(0), |entry| entry.document.revision);
-        let verifier = client.as_ref().and_then(|client| client.verifier.as_deref());
+        let verifier = client.as_ref().and_then(|(client, _)| client.verifier.as_deref());
         let attempt = Attempt::new(key.clone(), attempts::source(desk, http));
-        let verify = desk.passwords().verify_client(&key, revision, verifier, secret);
-        if !attempts::guarded(desk, &attempt, verify).await? {
+        // The right secret of a client that may not act is no success: it would forget the failures of others.
+        let active = client.as_ref().is_some_and(|client| client.active);
+        let verify = async {
+            let fits = desk.passwords().verify_client(&key, revision, verifier, secret).await?;
+            Ok(fits && active)
+        };
+        let proved = match reads {
+            Reads::Confirmed => attempts::guarded(desk, &attempt, verify).await?,
+            // Whoever hears "no" is answered anew after the barrier, and counted then. A pause that begins until the answer
+            // is confirmed has it answered anew, too.
+            Reads::ToBeConfirmed => {
+                attempts::blocked(desk, &attempt).is_none()
+                    && verify.await?
+                    && attempts::succeeded(desk, &attempt).await.is_ok()
+            }
+        };
+        if !proved {
             return Err(failed());
         }
     }
-    let (Some(entry), Some(client)) = (entry, client) else {
+    let Some((client, fence)) = client else {
         return Err(failed());
     };
     if !client.active || (!client.public && presented.secret.is_none()) {
@@ -130,7 +146,7 @@ pub async fn authenticate(
         return Err(Error::other_method(realm, presented.used_header));
     }
     let id = ClientId(key.id);
-    Ok(AuthenticatedClient { id, client, fence: entry.document.fence })
+    Ok(AuthenticatedClient { id, client, fence })
 }
 
 /// Whether the client proved itself in the way it is registered with. A public client is never asked for its method.
