@@ -32,6 +32,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::audit::{self, WhenFull};
 use crate::decisions;
+use crate::passwords::Encoded;
 
 pub use self::bounds::{Limits, RaftTiming};
 pub use self::peers::{Bootstrap, Member, PeerAddress, PeerSecurity, Peers};
@@ -71,6 +72,8 @@ pub struct Config {
     pub audit: audit::Settings,
     /// How questions to policies are answered.
     pub decisions: decisions::Settings,
+    /// What is made of a verifier where a password is expected.
+    pub encoded_passwords: Encoded,
     /// Raft's clock.
     pub raft: RaftTiming,
     /// Bounds on work and input.
@@ -147,6 +150,7 @@ impl Config {
         let log = log(reader);
         let audit = audit(reader);
         let decisions = decisions(reader);
+        let encoded = reader.switch("compat.pre_encoded_passwords");
         let raft = RaftTiming::read(reader);
         let limits = Limits::read(reader);
         let shutdown = reader.number("shutdown_seconds", 1..=600);
@@ -164,6 +168,7 @@ impl Config {
             log: log?,
             audit: audit?,
             decisions: decisions?,
+            encoded_passwords: if encoded? { Encoded::Kept } else { Encoded::Plain },
             raft: raft?,
             limits: limits?,
             shutdown: Duration::from_secs(shutdown?),

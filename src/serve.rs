@@ -113,7 +113,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         consensus: Arc::new(Clustered::new(node.clone())),
         actors,
         views,
-        passwords: Passwords::start(cores()).during("starting password threads")?,
+        passwords: Passwords::start(cores(), config.encoded_passwords).during("starting password threads")?,
         keys: KeyRing::new(master.expose())?,
         audit: Audit::start(config.audit.clone(), config.log.format).during("starting the record of decisions")?,
         rules: Rules::new(&config.decisions),

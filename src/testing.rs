@@ -11,7 +11,7 @@ use crate::{
     desk::{Desk, Front, Parts},
     host,
     keys::KeyRing,
-    passwords::Passwords,
+    passwords::{Encoded, Passwords},
     views::Views,
 };
 use actix::Arbiter;
@@ -76,7 +76,7 @@ pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> 
         consensus: alone.clone(),
         actors,
         views,
-        passwords: Passwords::start(1).expect("threads"),
+        passwords: Passwords::start(1, Encoded::Plain).expect("threads"),
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
         rules: Rules::new(decisions),

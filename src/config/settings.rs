@@ -161,7 +161,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "log.filter",
         Text,
-        Some("info,openraft=warn,actix_server=warn"),
+        Some("info,openraft=warn,actix_server=warn,actix_http=off"),
         None,
         "what to log, e.g. `info,quorate::oauth2=debug`",
     ),
@@ -202,6 +202,13 @@ pub const SETTINGS: &[Setting] = &[
         "`explain` and `whatif` per caller and node; more are answered 429",
     ),
     setting("decisions.queue", Number, Some("8192"), None, "events that may wait to be written"),
+    setting(
+        "compat.pre_encoded_passwords",
+        Switch,
+        Some("false"),
+        None,
+        "whether administrators may set a user's password as an argon2id verifier (a PHC string), to bring users along",
+    ),
     setting("raft.heartbeat_ms", Number, Some("100"), None, "ms between two heartbeats of the leader"),
     setting(
         "raft.election_timeout_min_ms",

@@ -2,12 +2,12 @@
 //!
 //! | reference | it says                                                        | here              |
 //! |-----------|----------------------------------------------------------------|-------------------|
-//! | §2.1.5    | no revision; on a read of one the current time                 | [`Resource::read`] |
+//! | §2.1.5    | a revision only on a read of one: the date of the last change  | [`Resource::read`] |
 //! | §2.2.1    | the name is unique in the realm, letter case ignored           | `reservation`     |
 //! | §2.2.3    | the query                                                      | [`filter`]        |
 //! | §2.2.4    | errors                                                         | every operation   |
 
-use super::{created, filter, modified, object};
+use super::{created, filter, insists, modified, object};
 use crate::{
     consensus::Unavailable,
     crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
@@ -33,13 +33,11 @@ fn unknown(call: &Call<'_>, uuid: &str) -> Error {
 
 /// A resource type of any realm.
 pub(super) fn find_in(call: &Call<'_>, realm: &RealmPath, uuid: &str) -> Option<ResourceType> {
-    let entry = call.desk.document(realm, Kind::ResourceType, uuid)?;
-    ResourceType::from_stored(entry.json()).ok()
+    stored(call, realm, uuid).map(|(found, _)| found)
 }
 
-/// A resource type by its uuid, and where it was last written.
-fn found(call: &Call<'_>, uuid: &str) -> Option<(ResourceType, Seq)> {
-    let entry = call.desk.document(call.realm, Kind::ResourceType, uuid)?;
+fn stored(call: &Call<'_>, realm: &RealmPath, uuid: &str) -> Option<(ResourceType, Seq)> {
+    let entry = call.desk.document(realm, Kind::ResourceType, uuid)?;
     Some((ResourceType::from_stored(entry.json()).ok()?, entry.document.revision))
 }
 
@@ -99,7 +97,8 @@ async fn name_is_free(call: &Call<'_>, wanted: &ResourceType) -> Result<(), Erro
     }
 }
 
-/// A resource type has no revision (§2.1.5).
+/// Without a revision: only a read of one shows it (§2.1.5). The reference shows the time of the read, with which nobody can
+/// hold on to what was read; here it is the date of the last change, as of the other objects.
 fn item(stored: &ResourceType) -> Item {
     Item::new(stored.uuid.clone(), None, object(stored.to_json()))
 }
@@ -142,12 +141,12 @@ impl Resource for ResourceTypes {
 
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
         let found = find(call, id).ok_or_else(|| unknown(call, id))?;
-        Ok(Item { revision: Some(super::now().to_string()), ..item(&found) })
+        Ok(Item { revision: Some(found.audit.revision()), ..item(&found) })
     }
 
-    /// There is no revision that a caller could insist on.
-    async fn update(&self, call: &Call<'_>, id: &str, content: &Object, _: &Match) -> Result<Item, Error> {
-        let (former, revision) = found(call, id).ok_or_else(|| unknown(call, id))?;
+    async fn update(&self, call: &Call<'_>, id: &str, content: &Object, given: &Match) -> Result<Item, Error> {
+        let (former, revision) = stored(call, call.realm, id).ok_or_else(|| unknown(call, id))?;
+        insists(given, id, &former.audit, revision)?;
         let made = ResourceType::put(&Value::Object(content.clone()), id, modified(call, &former.audit)?)?;
         name_is_free(call, &made).await?;
         let mut writes = vec![write(call, &made, Precondition::Revision(revision))];
@@ -168,9 +167,10 @@ impl Resource for ResourceTypes {
         }
     }
 
-    async fn delete(&self, call: &Call<'_>, id: &str, _: &Match) -> Result<Item, Error> {
+    async fn delete(&self, call: &Call<'_>, id: &str, given: &Match) -> Result<Item, Error> {
         for _ in 0..ATTEMPTS {
-            let (former, revision) = found(call, id).ok_or_else(|| unknown(call, id))?;
+            let (former, revision) = stored(call, call.realm, id).ok_or_else(|| unknown(call, id))?;
+            insists(given, id, &former.audit, revision)?;
             let mut writes = vec![delete(key(call, id), Precondition::Revision(revision))];
             if is_reserved(call, &former) {
                 // It refers to the type, so it goes first.
