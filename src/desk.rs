@@ -98,6 +98,12 @@ impl Desk {
         &self.0.passwords
     }
 
+    /// Forgets secrets of clients that are gone or have changed (G8).
+    pub fn forget_secrets(&self) {
+        let views = self.views();
+        self.passwords().forget(|key| views.entry(key).map(|entry| entry.document.revision));
+    }
+
     /// Signing keys.
     pub fn keys(&self) -> &KeyRing {
         &self.0.keys
