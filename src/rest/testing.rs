@@ -2,13 +2,13 @@
 
 use super::{Csrf, Routes, Scope, authenticate, mount, routes};
 use crate::{
-    sessions::universal_id,
     audit::Audit,
     bootstrap::ADMINISTRATOR_ID,
     config::LogFormat,
     decisions,
     desk::Desk,
     secrets::{HandleKind, Minted},
+    sessions::universal_id,
     testing::{Alone, desk_with},
 };
 use actix_web::{

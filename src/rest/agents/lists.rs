@@ -23,9 +23,11 @@ fn all(call: &Call<'_>) -> Vec<Item> {
     for kind in AGENT_KINDS {
         let rows = call.desk.rows(call.realm, kind);
         let types = || TYPES.iter().enumerate().filter(|(_, agent_type)| agent_type.kind == kind);
-        found.extend(rows.iter().filter_map(|row| {
-            types().find_map(|(order, agent_type)| Some((order, agent_type.listed(views, row)?)))
-        }));
+        found.extend(
+            rows.iter().filter_map(|row| {
+                types().find_map(|(order, agent_type)| Some((order, agent_type.listed(views, row)?)))
+            }),
+        );
     }
     found.sort_by_key(|(order, _)| *order);
     found.into_iter().map(|(_, item)| item).collect()

@@ -2,9 +2,7 @@
 
 use super::{AgentType, EXISTS, TYPE, VERIFIER, fits, tag};
 use crate::{
-    crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, scan::Rows,
-    },
+    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, scan::Rows},
     desk::{WriteError, delete, put},
     inheritance::{self, INHERITED},
     privileges::Endpoint,

@@ -10,12 +10,12 @@
 //! | `dn`, `objectClass`, `universalid`, dates                  | `computed`                   |
 
 use crate::{
-    sessions::universal_id,
     bootstrap::ADMINISTRATOR_ID,
     caller::{Caller, Role},
     crest::{Error, Item, Object, scan::Rows},
     privileges::Privilege,
     rest::identity::{is_secret, user_dn},
+    sessions::universal_id,
     views::Row,
 };
 use quorate_raft::{DocumentKey, Kind, RealmPath, Seq};
@@ -111,9 +111,7 @@ const OWN: &[&str] = &[
 const PROTECTED: &[&str] = &["mail", "telephoneNumber"];
 
 /// Members that are shown and not set: what a reader sends back unchanged is accepted (AD-03).
-const READ_ONLY: &[&str] = &[
-    CREATED, "dn", KBA, MODIFIED, "objectClass", "realm", "roles", "universalid", "username",
-];
+const READ_ONLY: &[&str] = &[CREATED, "dn", KBA, MODIFIED, "objectClass", "realm", "roles", "universalid", "username"];
 
 /// The stored spelling of an attribute's name; `None` for one that users do not have.
 pub fn canonical(name: &str) -> Option<Cow<'_, str>> {
