@@ -21,6 +21,7 @@ use crate::{
     attempts::{self, Attempt, Stopped},
     desk::Desk,
     host,
+    rest::agents,
     views::Entry,
 };
 use quorate_raft::{DocumentKey, Kind, RealmPath};
@@ -56,18 +57,18 @@ pub enum Verdict {
 }
 
 impl Identities {
-    fn key(self, desk: &Desk, realm: &RealmPath, name: &str) -> DocumentKey {
+    /// The document of whoever has this name.
+    fn find(self, desk: &Desk, realm: &RealmPath, name: &str) -> (DocumentKey, Option<Arc<Entry>>) {
         match self {
-            Self::Users => DocumentKey::new(realm, Kind::User, &name.to_lowercase()),
-            Self::Agents => {
-                let keys = [Kind::IdentityGateway, Kind::Agent].map(|kind| DocumentKey::new(realm, kind, name));
-                let [first, second] = keys;
-                if desk.views().entry(&first).is_none() && desk.views().entry(&second).is_some() {
-                    second
-                } else {
-                    first
-                }
+            Self::Users => {
+                let key = DocumentKey::new(realm, Kind::User, &name.to_lowercase());
+                let entry = desk.views().entry(&key);
+                (key, entry)
             }
+            Self::Agents => match agents::identity(desk.views(), realm, name) {
+                Some((key, entry)) => (key, Some(entry)),
+                None => (DocumentKey::new(realm, Kind::IdentityGateway, name), None),
+            },
         }
     }
 
@@ -93,8 +94,7 @@ pub async fn prove(
     from: Option<IpAddr>,
 ) -> Result<Verdict, Stopped> {
     desk.barrier().await.map_err(Stopped::from)?;
-    let key = identities.key(desk, realm, name);
-    let entry = desk.views().entry(&key);
+    let (key, entry) = identities.find(desk, realm, name);
     let verifier =
         entry.as_ref().and_then(|entry| entry.json().get(identities.verifier())?.as_str().map(str::to_owned));
     let locked = entry.as_deref().is_some_and(|entry| lockout::is_locked(entry, host::now()));

@@ -120,6 +120,15 @@ impl Rig {
         self.admin("GET", path).go().await
     }
 
+    /// What comes of name and password in headers, by the tree `service` of a realm: `/realms/root`.
+    pub async fn sign_in(&self, realm: &str, service: &str, name: &str, password: &str) -> Reply {
+        let path = format!("{realm}/authenticate?authIndexType=service&authIndexValue={service}");
+        let table =
+            routes().plain(super::Scope::Realm, "authenticate", super::Csrf::Checked, super::authenticate::handle);
+        let request = self.ask("POST", &path).header("X-OpenAM-Username", name).header("X-OpenAM-Password", password);
+        request.at(table).go().await
+    }
+
     /// A realm below the top-level realm.
     pub async fn realm(&self, name: &str) {
         let body = serde_json::json!({"name": name, "parentPath": "/", "active": true, "aliases": []});

@@ -183,7 +183,8 @@ impl<'c> Changes<'c> {
 fn shown(realm: &RealmPath, revision: Seq, body: &Object, roles: bool) -> Item {
     let mut content: Object = body
         .iter()
-        .filter(|(name, _)| *name != PASSWORD && (*name != "roles" || roles))
+        // What authentication keeps about a user is nobody's to see.
+        .filter(|(name, _)| *name != PASSWORD && !name.starts_with('_') && (*name != "roles" || roles))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     let name = body.get("username").and_then(Value::as_str).unwrap_or_default();
