@@ -7,6 +7,7 @@
 //! | `inheritance` | one write about many clients, or about all tokens                |
 //! | `lifecycle`| graceful stop, second start on the same data, restart                |
 //! | `sessions` | sessions, quotas and failed attempts, told to one node, asked of another |
+//! | `journeys` | steps of one journey on different nodes, replays, a leader that dies  |
 //! | `chaos`    | random faults under random load; the history is checked              |
 
 #[path = "../harness/mod.rs"]
@@ -15,6 +16,7 @@ mod harness;
 mod administration;
 mod chaos;
 mod faults;
+mod journeys;
 mod inheritance;
 mod lifecycle;
 mod sessions;
