@@ -8,6 +8,7 @@ use crate::{
     caller::{self, Caller},
     crest::{Call, Error, Object},
     desk::Desk,
+    privileges::{Endpoint, Right},
     rest::identity::user_id,
     sessions::{self, cookies, properties, settings::SessionSettings},
 };
@@ -174,7 +175,10 @@ async fn logout_by_user(call: &Call<'_>, content: &Object) -> Result<Value, Erro
 /// The session whose properties are looked at or changed.
 pub(super) fn whose_properties(call: &Call<'_>, content: &Object) -> Result<Caller, Error> {
     let owner = Target::read(call, content)?.owner.ok_or_else(Error::unauthenticated)?;
-    owner_or_administrator(call, &owner)?;
+    let delegated = |asking: &Caller| asking.may(Endpoint::SessionProperties, Right::Modify, owner.realm());
+    if !call.caller.is_some_and(delegated) {
+        owner_or_administrator(call, &owner)?;
+    }
     Ok(owner)
 }
 
