@@ -47,10 +47,10 @@ pub struct Parts {
     pub keys: KeyRing,
     /// Records decisions.
     pub audit: Audit,
-    /// Limits failed attempts.
-    pub guard: Guard,
     /// How questions to policies are answered.
     pub rules: Rules,
+    /// Limits failed attempts.
+    pub guard: Guard,
     /// What the outside is told about where we are, and names of cookies and headers.
     pub front: Front,
     /// First half of `auditTrackingId`.
@@ -109,14 +109,14 @@ impl Desk {
         &self.0.audit
     }
 
-    /// How failed attempts are limited.
-    pub fn guard(&self) -> &Guard {
-        &self.0.guard
-    }
-
     /// How questions to policies are answered.
     pub fn rules(&self) -> &Rules {
         &self.0.rules
+    }
+
+    /// How failed attempts are limited.
+    pub fn guard(&self) -> &Guard {
+        &self.0.guard
     }
 
     /// Whether this node has applied the entry at `revision`, or will never: asks the log for one more entry before it says

@@ -5,9 +5,13 @@
 //! |---------------------------------------------------------|---------------------------------------|-----------------|
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
 //! | `{realm}/users`                                         | users                                 | [`users`]       |
-//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, gateway agents     | [`agents`]      |
-//! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
+//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
+//! | `{realm}/realm-config/services[/…]`                     | services of a realm, the provider     | [`services`]    |
+//! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
+//! | `global-config/secrets/stores/…`                        | keys, and what they are for           | [`stores`]      |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
+//! | `{realm}/realm-config/authentication[/…]`               | settings, journeys, nodes, chains, modules | [`authentication`] |
+//! | `{realm}/scripts`, `libraries`, `contexts`              | scripts                               | [`scripts`]     |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
 //!
 //! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes()`], then [`Routes::resource`] (see
@@ -30,18 +34,22 @@
 
 pub mod agents;
 pub mod authenticate;
+pub mod authentication;
 pub mod authorization;
 pub mod identity;
 pub mod realms;
 pub mod routes;
 pub mod schema;
+pub mod scripts;
 pub mod serverinfo;
 pub mod services;
 pub mod sessions;
+pub mod stores;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod typed;
 pub mod users;
 
 pub use routes::{Csrf, PlainCall, Routes, Scope};
@@ -61,15 +69,10 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    Routes::default()
+    let routes = stores::routes(agents::routes(services::routes(Routes::default())));
+    scripts::routes(authentication::routes(routes))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
-        .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
-        .resource(Scope::Realm, "realm-config/agents/OAuth2Client", agents::Agents(&agents::OAUTH2_CLIENT))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGateway", agents::Agents(&agents::IDENTITY_GATEWAY))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGatewayAgent", agents::Agents(&agents::IDENTITY_GATEWAY))
-        .resource(Scope::Realm, "realm-config/services", services::AllServices)
-        .resource(Scope::Realm, "realm-config/services/oauth-oidc", services::Provider)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
 }

@@ -116,9 +116,9 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         views,
         passwords: Passwords::start(cores(), config.encoded_passwords).during("starting password threads")?,
         keys: KeyRing::new(master.expose())?,
-        guard: Guard { limits: config.attempts, trusted_proxies: config.site.trusted_proxies.clone() },
         audit: Audit::start(config.audit.clone(), config.log.format).during("starting the record of decisions")?,
         rules: Rules::new(&config.decisions),
+        guard: Guard { limits: config.attempts, trusted_proxies: config.site.trusted_proxies.clone() },
         front: Front {
             context_path: config.site.context_path.clone(),
             cookie_name: config.site.cookie_name.clone(),

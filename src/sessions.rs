@@ -21,7 +21,7 @@ pub mod token;
 use self::settings::SessionSettings;
 use crate::{
     bootstrap::ADMINISTRATOR_ID,
-    caller::{Caller, Kept},
+    caller::{self, Caller, Kept},
     consensus::Unavailable,
     desk::Desk,
     host,
@@ -222,7 +222,7 @@ fn describe(desk: &Desk, new: &New, settings: &SessionSettings) -> SessionData {
     }
     SessionData {
         realm: new.realm.clone(),
-        fence: new.entry.document.fence,
+        fence: caller::standing(desk.views(), key.kind, &new.entry).fence,
         name: name.into(),
         universal_id: universal_id(&new.realm, key).into(),
         subject: key.clone(),
