@@ -117,7 +117,7 @@ pub async fn authenticate(
         let verifier = client.as_ref().and_then(|(client, _)| client.verifier.as_deref());
         let attempt = Attempt::new(key.clone(), attempts::source(desk, http));
         // The right secret of a client that may not act is no success: it would forget the failures of others.
-        let active = client.as_ref().is_some_and(|client| client.active);
+        let active = client.as_ref().is_some_and(|(client, _)| client.active);
         let verify = async {
             let fits = desk.passwords().verify_client(&key, revision, verifier, secret).await?;
             Ok(fits && active)
