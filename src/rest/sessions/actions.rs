@@ -13,10 +13,7 @@ use crate::{
     sessions::{self, cookies, properties, settings::SessionSettings},
 };
 use futures_util::future::try_join_all;
-use quorate_raft::{
-    Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, TokenHash,
-    sessions::{DestroySession, DestroySessionsOf},
-};
+use quorate_raft::{Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, TokenHash, sessions::DestroySession};
 use serde_json::{Value, json};
 
 /// Most handles in one request: as many as anybody can have listed and meant.
@@ -156,8 +153,7 @@ async fn destroy(call: &Call<'_>, hash: TokenHash) -> Result<bool, Error> {
     }
 }
 
-/// All sessions of a user of the addressed realm that the cluster keeps: as in AM (`statelessLogoutByUser` off), those that
-/// clients keep end with their time, their own logout, or their user's fence.
+/// All sessions of a user of the addressed realm, whoever keeps them and whatever `statelessLogoutByUser` says (G3).
 async fn logout_by_user(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     let asking = call.signed_in()?;
     let named = content.get("username").and_then(Value::as_str).filter(|name| !name.is_empty());
@@ -166,10 +162,8 @@ async fn logout_by_user(call: &Call<'_>, content: &Object) -> Result<Value, Erro
     if asking.session.data.subject != subject && !asking.administers(call.realm) {
         return Err(Error::insufficient_privileges());
     }
-    match call.desk.propose(Command::DestroySessionsOf(DestroySessionsOf(subject))).await? {
-        Outcome::Refused(_) => Err(Error::plain(503)),
-        Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => Ok(json!({ "result": true })),
-    }
+    sessions::end_all(call.desk, &subject).await?;
+    Ok(json!({ "result": true }))
 }
 
 /// The session whose properties are looked at or changed.
