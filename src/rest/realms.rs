@@ -241,7 +241,7 @@ fn alias_writes(call: &Call<'_>, own: &RealmPath, former: &[String], wanted: &[S
 
 /// A refused write in the words of c.1, if it was about an alias.
 fn alias_taken(error: &WriteError) -> Option<Error> {
-    let (WriteError::Refused(Refusal::Exists(key) | Refusal::Stale { key, .. } | Refusal::Missing(key))) = error else {
+    let WriteError::Refused(Refusal::Exists(key) | Refusal::Stale { key, .. } | Refusal::Missing(key)) = error else {
         return None;
     };
     key.id.strip_prefix("realm-alias/").filter(|_| key.kind == Kind::Settings).map(in_use)
@@ -393,7 +393,8 @@ impl Resource for Realms {
         body.insert("aliases".into(), fields.aliases.clone().into());
         let write = put(key(&path), when, &Value::Object(body.clone()), entry.document.references.clone(), false);
         let writes = [vec![write], alias_writes(call, &path, &former, &fields.aliases)].concat();
-        let revision = call.write_all(writes).await.map_err(|error| alias_taken(&error).unwrap_or_else(|| error.into()))?;
+        let revision =
+            call.write_all(writes).await.map_err(|error| alias_taken(&error).unwrap_or_else(|| error.into()))?;
         Ok(Item::new(id, Some(revision), body))
     }
 

@@ -139,8 +139,7 @@ impl Rig {
     /// What comes of name and password in headers, by the tree `service` of a realm: `/realms/root`.
     pub async fn sign_in(&self, realm: &str, service: &str, name: &str, password: &str) -> Reply {
         let path = format!("{realm}/authenticate?authIndexType=service&authIndexValue={service}");
-        let table =
-            routes().plain(super::Scope::Realm, "authenticate", super::Csrf::Checked, super::authenticate::handle);
+        let table = routes().plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
         let request = self.ask("POST", &path).header("X-OpenAM-Username", name).header("X-OpenAM-Password", password);
         request.at(table).go().await
     }

@@ -218,15 +218,13 @@ async fn delegated_administrators_have_what_is_below() {
         rig.user(alpha, name).await;
         rig.group(alpha, &format!("{name}s"), &[name], &[privilege]).await;
     }
-    let session = |name: &'static str| rig.session(&"/alpha".into(), Kind::User, name);
+    let session = async |name: &str| rig.session(&"/alpha".into(), Kind::User, name).await;
     let (boss, reader, other) = (session("boss").await, session("reader").await, session("other").await);
     let send = |session: &str, method: &str, tail: &str, body: Value| {
         let ask = rig.ask(method, &format!("/global-config/realms{tail}")).session(session);
         async move { ask.json(&body).await }
     };
-    let below = |parent: &str, name: &str, aliases: Value| {
-        json!({"name": name, "parentPath": parent, "active": true, "aliases": aliases})
-    };
+    let below = |parent: &str, name: &str, aliases: Value| json!({"name": name, "parentPath": parent, "active": true, "aliases": aliases});
     let create = "?_action=create";
     for (parent, aliases, expected) in [
         ("/alpha", json!([]), 201),
@@ -254,7 +252,8 @@ async fn delegated_administrators_have_what_is_below() {
     let sub = format!("/{}", super::id_of("/alpha/sub"));
     assert_eq!(send(&boss, "PUT", &sub, json!({"active": false})).await.status, 200);
     assert_eq!(send(&boss, "PUT", &sub, json!({"aliases": ["am.example.com"]})).await.status, 403);
-    for (method, tail) in [("PUT", "/L2FscGhh"), ("DELETE", "/L2FscGhh"), ("PUT", "/L2dhbW1h"), ("DELETE", "/L2dhbW1h")] {
+    for (method, tail) in [("PUT", "/L2FscGhh"), ("DELETE", "/L2FscGhh"), ("PUT", "/L2dhbW1h"), ("DELETE", "/L2dhbW1h")]
+    {
         assert_eq!(send(&boss, method, tail, json!({"active": false})).await.status, 403, "{method} {tail}");
     }
     assert_eq!(send(&boss, "DELETE", &sub, json!({})).await.status, 200);
