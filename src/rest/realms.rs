@@ -335,11 +335,11 @@ impl Resource for Realms {
             fields.parent = RealmPath(parent.clone());
         }
         let path = child(&fields.parent, &fields.name);
+        may_name(call, &[], &fields.aliases)?;
         let taken = || create.taken(call, format!("The realm {path} already exists."));
         if stored(&path).is_some() {
             return Err(taken());
         }
-        may_name(call, &[], &fields.aliases)?;
         check_aliases_free(call, &path, &fields.aliases).await?;
         let body = fields.body();
         let write = put(key(&path), Precondition::Absent, &Value::Object(body.clone()), fields.references(), false);

@@ -104,7 +104,8 @@ mod tests {
         assert!(valid(&format!("/{}", "x".repeat(1999))));
         assert!(!valid(&format!("/{}", "x".repeat(2000))));
 
-        let listed = json!({"validGotoDestinations": ["https://app.example.org:443/*", 7]});
+        let listed =
+            json!({"validGotoDestinations": ["https://app.example.org:443/*", "https://app.example.org:443/*?*", 7]});
         let key = DocumentKey::new(&root, Kind::Service, VALIDATION);
         desk.write(vec![put(key, Precondition::Any, &listed, Vec::new(), false)]).await.expect("writes");
         assert!(valid("https://app.example.org/home?x=y"), "listed");
