@@ -40,7 +40,8 @@ impl Group {
     }
 
     fn compile(stored: &Value) -> Self {
-        let texts = |name: &str| stored.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let texts =
+            |name: &str| stored.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let mut members: Vec<Arc<str>> = texts(MEMBERS).map(Arc::from).collect();
         members.sort_unstable();
         members.dedup();
@@ -65,8 +66,13 @@ impl Memberships {
         let view = self.0.pin();
         for user in former.iter().filter(|user| now.binary_search(user).is_err()) {
             let place = (key.realm.clone(), user.clone());
-            let rest: Arc<[Arc<str>]> =
-                view.get(&place).into_iter().flat_map(|groups| groups.iter()).filter(|id| **id != key.id).cloned().collect();
+            let rest: Arc<[Arc<str>]> = view
+                .get(&place)
+                .into_iter()
+                .flat_map(|groups| groups.iter())
+                .filter(|id| **id != key.id)
+                .cloned()
+                .collect();
             match rest.is_empty() {
                 true => drop(view.remove(&place)),
                 false => drop(view.insert(place, rest)),

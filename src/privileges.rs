@@ -253,8 +253,8 @@ impl Right {
             (_, "copy" | "move" | "clone") => Self::Modify,
             (
                 _,
-                "schema" | "validate" | "template" | "getAllTypes" | "getCreatableTypes" | "getType" | "nextdescendents"
-                | "listOutputs",
+                "schema" | "validate" | "template" | "getAllTypes" | "getCreatableTypes" | "getType"
+                | "nextdescendents" | "listOutputs",
             ) => Self::Read,
             _ => return None,
         })
@@ -309,9 +309,7 @@ impl Privileges {
         if endpoint.is_catalogue() && right == Right::Read {
             return POLICY_PRIVILEGES.into_iter().any(|privilege| self.has(privilege));
         }
-        GRANTS
-            .iter()
-            .any(|&(privilege, at, rights)| at == endpoint && self.has(privilege) && rights.contains(&right))
+        GRANTS.iter().any(|&(privilege, at, rights)| at == endpoint && self.has(privilege) && rights.contains(&right))
     }
 }
 
@@ -393,7 +391,6 @@ fn unmapped(verb: &Verb) -> Error {
     };
     Error::new(403, format!("No privilege mapping for requested action {name}"))
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -109,7 +109,10 @@ fn bounds(filter: &Filter, of: &impl Rows) -> Option<Vec<Span>> {
         }
         // One part that narrows is enough: the best, which is the one that looks things up.
         Filter::And(parts) => parts.iter().filter_map(|part| bounds(part, of)).min_by_key(|spans| {
-            spans.iter().map(|span| if span.to.as_ref().is_some_and(|to| to.ends_with('\0')) { 1 } else { 1000 }).sum::<usize>()
+            spans
+                .iter()
+                .map(|span| if span.to.as_ref().is_some_and(|to| to.ends_with('\0')) { 1 } else { 1000 })
+                .sum::<usize>()
         }),
         Filter::Or(parts) => parts
             .iter()

@@ -93,9 +93,7 @@ fn an_action_needs_what_the_table_says() {
     for name in ["copy", "move", "clone"] {
         assert_eq!(of(Endpoint::Configuration, name), Some(Right::Modify));
     }
-    for name in
-        ["schema", "validate", "template", "getAllTypes", "getCreatableTypes", "getType", "nextdescendents"]
-    {
+    for name in ["schema", "validate", "template", "getAllTypes", "getCreatableTypes", "getType", "nextdescendents"] {
         assert_eq!(of(Endpoint::Agents, name), Some(Right::Read), "{name}");
     }
     assert_eq!(of(Endpoint::SessionProperties, "setProperty"), Some(Right::Modify));
@@ -146,13 +144,17 @@ async fn every_privilege_opens_its_endpoints_over_http() {
     let rig = rig().await;
     let session = ann(&rig).await;
     let endpoints: [(&str, Endpoint, &[(&str, &str, Right)]); 12] = [
-        ("policies", Endpoint::Policies, &[
-            ("POST", "?_action=evaluate", Right::Evaluate),
-            ("POST", "?_action=evaluateTree", Right::Evaluate),
-            ("POST", "?_action=explain", Right::Explain),
-            ("POST", "?_action=whatif", Right::Explain),
-            ("POST", "/x?_action=copy", Right::Modify),
-        ]),
+        (
+            "policies",
+            Endpoint::Policies,
+            &[
+                ("POST", "?_action=evaluate", Right::Evaluate),
+                ("POST", "?_action=evaluateTree", Right::Evaluate),
+                ("POST", "?_action=explain", Right::Explain),
+                ("POST", "?_action=whatif", Right::Explain),
+                ("POST", "/x?_action=copy", Right::Modify),
+            ],
+        ),
         ("applications", Endpoint::Applications, &[]),
         ("resourcetypes", Endpoint::ResourceTypes, &[]),
         ("applicationtypes", Endpoint::ApplicationTypes, &[]),
@@ -221,7 +223,7 @@ async fn privileges_reach_down_and_not_aside_or_up() {
                     let (code, _) = status(rig, &session, "GET", &format!("{realm}/{path}")).await;
                     assert_eq!(code, if expected { 200 } else { 403 }, "{realm}/{path}");
                 }
-                let user = json!({"username": format!("by{}", session.len()), "userpassword": "correct horse"});
+                let user = json!({"username": uuid::Uuid::new_v4().to_string(), "userpassword": "correct horse"});
                 let create = rig.ask("POST", &format!("{realm}/users?_action=create")).session(&session);
                 assert_eq!(create.json(&user).await.status, if expected { 201 } else { 403 }, "{realm}");
             }
@@ -235,8 +237,7 @@ async fn privileges_reach_down_and_not_aside_or_up() {
     reach(rig.session(&"/".into(), Kind::User, "ann").await, [true; 4]).await;
     // A namesake of the realm is not below it.
     rig.realm("alphabet").await;
-    let (code, _) =
-        status(&rig, &ann(&rig).await, "GET", "/realms/root/realms/alphabet/users?_queryFilter=true").await;
+    let (code, _) = status(&rig, &ann(&rig).await, "GET", "/realms/root/realms/alphabet/users?_queryFilter=true").await;
     assert_eq!(code, 403);
 }
 
@@ -294,7 +295,10 @@ async fn nobody_climbs() {
         assert_eq!(send(&root, "PUT", format!("{ROOT}/users/amadmin"), body).await, not_enough);
     }
     let groups = json!({"groups": ["all"]});
-    assert_eq!(send(&root, "POST", format!("{ROOT}/users/amadmin?_action=setGroups"), groups.clone()).await, not_enough);
+    assert_eq!(
+        send(&root, "POST", format!("{ROOT}/users/amadmin?_action=setGroups"), groups.clone()).await,
+        not_enough
+    );
     let update = format!("{ROOT}/users/amadmin/groups?_action=updateMemberships");
     assert_eq!(send(&root, "POST", update, groups).await, not_enough);
     assert_eq!(send(&root, "DELETE", format!("{ROOT}/users/amadmin"), json!({})).await.0, 403);
@@ -327,8 +331,12 @@ async fn nobody_climbs() {
         let user = json!({"username": "x", "userpassword": "correct horse"});
         assert_eq!(send(&ann, "POST", format!("{realm}/users?_action=create"), user).await, denied);
     }
-    assert_eq!(rig.send("PUT", &format!("{ALPHA}/policies/p"), policy("p", json!("AuthenticatedUsers"))).await.status, 201);
-    for (realm, expected) in [("/gamma", denied.clone()), ("/", denied.clone()), ("/alpha/beta", (200, String::new()))] {
+    assert_eq!(
+        rig.send("PUT", &format!("{ALPHA}/policies/p"), policy("p", json!("AuthenticatedUsers"))).await.status,
+        201
+    );
+    for (realm, expected) in [("/gamma", denied.clone()), ("/", denied.clone()), ("/alpha/beta", (200, String::new()))]
+    {
         let to = json!({"to": {"realm": realm, "name": "x"}});
         assert_eq!(send(&ann, "POST", format!("{ALPHA}/policies/p?_action=copy"), to).await, expected, "{realm}");
     }
@@ -345,7 +353,9 @@ async fn nobody_climbs() {
 #[actix_web::test]
 async fn agents_evaluate_and_do_nothing_else() {
     let rig = rig().await;
-    let agent = rig.send("PUT", &format!("{ALPHA}/realm-config/agents/IdentityGateway/ig"), json!({"userpassword": "ig-secret"})).await;
+    let agent = rig
+        .send("PUT", &format!("{ALPHA}/realm-config/agents/IdentityGateway/ig"), json!({"userpassword": "ig-secret"}))
+        .await;
     assert_eq!(agent.status, 201, "{}", agent.text);
     let everybody = json!({"privileges": {"RealmAdmin": true}});
     let reply = rig.send("PUT", &format!("{ALPHA}/groups/allauthenticatedusers"), everybody).await;
@@ -416,6 +426,9 @@ async fn policies_for_a_group_speak_to_its_members() {
     ] {
         assert_eq!(asks(&bob, y, &named).await, expected, "{named}");
     }
-    assert_eq!(rig.send("POST", &format!("{ALPHA}/users/ann?_action=setGroups"), json!({"groups": []})).await.status, 200);
+    assert_eq!(
+        rig.send("POST", &format!("{ALPHA}/users/ann?_action=setGroups"), json!({"groups": []})).await.status,
+        200
+    );
     assert!(!asks(&ann, x, "").await && !asks(&bob, y, &id("ann", "o=alpha,")).await, "who has left, has left");
 }

@@ -19,9 +19,7 @@ use super::{
     users::{not_found, of_its_version, success},
 };
 use crate::{
-    crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged,
-    },
+    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
     desk::{WriteError, delete, put},
     groups::{EVERYBODY, Group, MEMBERS, PRIVILEGES},
     privileges::Privileges,
@@ -51,7 +49,8 @@ fn find(call: &Call<'_>, id: &str) -> Option<Stored> {
 /// Writes a group with those members; each is referenced, and so exists.
 fn write(key: &DocumentKey, when: Precondition, body: &mut Object, members: &[Arc<str>]) -> Write {
     body.insert(MEMBERS.into(), members.iter().map(|id| Value::from(&**id)).collect());
-    let references = members.iter().map(|id| DocumentKey { realm: key.realm.clone(), kind: Kind::User, id: id.clone() });
+    let references =
+        members.iter().map(|id| DocumentKey { realm: key.realm.clone(), kind: Kind::User, id: id.clone() });
     put(key.clone(), when, &Value::Object(body.clone()), references.collect(), false)
 }
 
@@ -136,7 +135,8 @@ impl Groups {
         }
         let stored = find(call, EVERYBODY);
         let former = stored.as_ref().map_or(Privileges::NONE, |stored| stored.group.privileges);
-        let given = content.get(PRIVILEGES).map(|given| content::assigned(given, former)).transpose()?.unwrap_or(former);
+        let given =
+            content.get(PRIVILEGES).map(|given| content::assigned(given, former)).transpose()?.unwrap_or(former);
         beyond(call, former.without(given).and(given.without(former)))?;
         let when = match &stored {
             Some(stored) => unchanged(when, EVERYBODY, stored.revision)?,

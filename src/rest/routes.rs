@@ -54,7 +54,10 @@ pub(super) enum Target {
     Resource(Rc<dyn Served>),
     /// A resource below another one: made for what stands in the path for `{…}`.
     Below(Rc<dyn Fn(&[String]) -> Rc<dyn Served>>),
-    Plain { csrf: Csrf, handler: Handler },
+    Plain {
+        csrf: Csrf,
+        handler: Handler,
+    },
 }
 
 struct Route {

@@ -59,8 +59,7 @@ fn query(parameters: &str) -> Query {
 
 fn ask(rows: &Ordered, parameters: &str) -> (String, i64, usize) {
     let mut touched = 0;
-    let listing =
-        query(parameters).scan_counting(rows, &People, Totals::Remaining, &mut touched).expect(parameters);
+    let listing = query(parameters).scan_counting(rows, &People, Totals::Remaining, &mut touched).expect(parameters);
     let ids: Vec<&str> = listing.items.iter().map(|item| item.id.as_str()).collect();
     (ids.join(" "), listing.remaining, touched)
 }

@@ -1,7 +1,6 @@
 //! What a group's document holds, what of it is shown, and what may be written (authn-sessions-realms.md d.5).
 
 use crate::{
-    sessions::universal_id,
     crest::{Error, Item, Object, Version, scan::Rows},
     desk::WriteError,
     groups::{EVERYBODY, Group, MEMBERS, PRIVILEGES},
@@ -10,6 +9,7 @@ use crate::{
         identity::{group_dn, named_user, user_dn},
         users::profile::{attribute, text},
     },
+    sessions::universal_id,
     views::Row,
 };
 use quorate_raft::{DocumentKey, Kind, RealmPath, Refusal, Seq};
@@ -167,7 +167,9 @@ impl<'c> Changes<'c> {
                 }
                 changes.attributes.push((known, attribute(known, value)?));
             } else if !READ_ONLY.contains(&name.as_str()) || current.get(name) != Some(value) {
-                return Err(Error::invalid_attribute(ATTRIBUTES.into_iter().chain(["members", PRIVILEGES, "username"])));
+                return Err(Error::invalid_attribute(
+                    ATTRIBUTES.into_iter().chain(["members", PRIVILEGES, "username"]),
+                ));
             }
         }
         Ok(changes)

@@ -51,7 +51,10 @@ async fn a_group_lives_and_dies() {
     let updated = rig.admin("PUT", &format!("{GROUPS}/ops")).header("If-Match", "*").json(&body).await;
     assert_eq!(updated.status, 200, "{}", updated.text);
     assert_eq!(updated.json["members"], json!({"uniqueMember": ["ann", "bob"]}));
-    assert_eq!((&updated.json["privileges"]["AgentAdmin"], &updated.json["privileges"]["LogRead"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&updated.json["privileges"]["AgentAdmin"], &updated.json["privileges"]["LogRead"]),
+        (&json!(true), &json!(false))
+    );
     assert_eq!(updated.json["description"], json!(["those who operate"]));
     assert_eq!((groups_of(&rig, "ann"), groups_of(&rig, "bob")), ("ops".into(), "ops".into()));
     let kept = rig.send("PUT", &format!("{GROUPS}/ops"), json!({"description": []})).await;
@@ -68,11 +71,13 @@ async fn a_group_lives_and_dies() {
         json!([listed["totalPagedResultsPolicy"], listed["totalPagedResults"], listed["remainingPagedResults"]]),
         json!(["NONE", -1, 0])
     );
-    let versioned = |method: &str, path: &str, version: &str| rig.admin(method, path).header("Accept-API-Version", version);
+    let versioned =
+        |method: &str, path: &str, version: &str| rig.admin(method, path).header("Accept-API-Version", version);
     let old = versioned("GET", &format!("{GROUPS}/ops"), "resource=3.0").go().await.json;
     assert_eq!(old["uniqueMember"], names);
     assert!(old.get("members").is_none() && old.get("privileges").is_none());
-    let back = versioned("PUT", &format!("{GROUPS}/ops"), "resource=3.0").json(&json!({"uniquemember": [names[1]]})).await;
+    let back =
+        versioned("PUT", &format!("{GROUPS}/ops"), "resource=3.0").json(&json!({"uniquemember": [names[1]]})).await;
     assert_eq!(back.json["uniqueMember"], json!([names[1]]), "{}", back.text);
     let bare = versioned("GET", &format!("{GROUPS}?_queryFilter=true"), "resource=1.0").go().await.json;
     assert_eq!(bare["result"], json!(["Ops"]));
@@ -153,7 +158,8 @@ async fn groups_are_found() {
     assert_eq!(found("_queryFilter=uniqueMember+co+'bob'").await, "oncall");
     assert_eq!(found("_queryFilter=privileges+pr").await, "", "they are not in lists, nor to be probed for");
     assert_eq!(found("_queryFilter=true&_sortKeys=-_id&_pageSize=1").await, "oncall", "code units, as §9 has it");
-    let old = rig.admin("GET", &format!("{GROUPS}?_queryFilter=cn+eq+'x'")).header("Accept-API-Version", "resource=3.0");
+    let old =
+        rig.admin("GET", &format!("{GROUPS}?_queryFilter=cn+eq+'x'")).header("Accept-API-Version", "resource=3.0");
     assert_eq!(old.go().await.error(), (501, "Query not supported: /cn eq \"x\""));
 }
 
@@ -163,21 +169,34 @@ async fn all_authenticated_users_are_a_group_of_their_own() {
     let rig = rig().await;
     let path = format!("{GROUPS}/AllAuthenticatedUsers");
     let read = rig.get(&path).await;
-    assert_eq!((&read.json["_id"], &read.json["privileges"]["RealmAdmin"]), (&json!("allauthenticatedusers"), &json!(false)));
+    assert_eq!(
+        (&read.json["_id"], &read.json["privileges"]["RealmAdmin"]),
+        (&json!("allauthenticatedusers"), &json!(false))
+    );
     let given = rig.admin("PUT", &path).header("If-Match", "*").json(&json!({"privileges": {"LogRead": true}})).await;
     assert_eq!((given.status, &given.json["privileges"]["LogRead"]), (200, &json!(true)), "{}", given.text);
     let more = rig.send("PUT", &path, json!({"privileges": {"LogWrite": true}})).await;
-    assert_eq!((&more.json["privileges"]["LogRead"], &more.json["privileges"]["LogWrite"]), (&json!(true), &json!(true)));
+    assert_eq!(
+        (&more.json["privileges"]["LogRead"], &more.json["privileges"]["LogWrite"]),
+        (&json!(true), &json!(true))
+    );
     assert_eq!(rig.get(&path).await.json, more.json);
     let stale = rig.admin("PUT", &path).header("If-Match", "\"1\"").json(&json!({"privileges": {}})).await;
     assert_eq!(stale.status, 412);
     for body in [json!({"members": {"uniqueMember": ["ann"]}}), json!({"username": "x"})] {
         assert_eq!(rig.send("PUT", &path, body).await.status, 400);
     }
-    let created = error(&rig, "POST", &format!("{GROUPS}?_action=create"), json!({"username": "allAuthenticatedUsers"})).await;
+    let created =
+        error(&rig, "POST", &format!("{GROUPS}?_action=create"), json!({"username": "allAuthenticatedUsers"})).await;
     assert_eq!(created.0, 409);
     assert_eq!(rig.admin("DELETE", &path).go().await.status, 404);
-    let joined = error(&rig, "POST", &format!("{ALPHA}/users/ann?_action=setGroups"), json!({"groups": ["allauthenticatedusers"]})).await;
+    let joined = error(
+        &rig,
+        "POST",
+        &format!("{ALPHA}/users/ann?_action=setGroups"),
+        json!({"groups": ["allauthenticatedusers"]}),
+    )
+    .await;
     assert_eq!(joined.0, 400);
 }
 
@@ -194,7 +213,8 @@ async fn membership_has_two_ends() {
     assert_eq!(groups_of(&rig, "ann"), "a b");
     assert_eq!(rig.get(&format!("{GROUPS}/b")).await.json["members"], json!({"uniqueMember": ["ann"]}));
     let listed = rig.get(&format!("{ALPHA}/users/ann/groups?_queryFilter=true")).await.json;
-    let names: Vec<&str> = listed["result"].as_array().into_iter().flatten().filter_map(|row| row["groupname"].as_str()).collect();
+    let names: Vec<&str> =
+        listed["result"].as_array().into_iter().flatten().filter_map(|row| row["groupname"].as_str()).collect();
     assert_eq!((names, &listed["remainingPagedResults"]), (vec!["a", "b"], &json!(0)));
     // One unknown group, and nothing happens.
     let (status, text) = error(&rig, "POST", &update, json!({"groups": ["c", "nosuch"]})).await;
@@ -206,7 +226,12 @@ async fn membership_has_two_ends() {
     let set = rig.send("POST", &format!("{ALPHA}/users/ann?_action=setGroups"), json!({"groups": ["c", "b"]})).await;
     assert_eq!(set.status, 200);
     assert_eq!(groups_of(&rig, "ann"), "b c");
-    assert_eq!(error(&rig, "POST", &format!("{ALPHA}/users/nobody/groups?_action=updateMemberships"), json!({"groups": []})).await.0, 404);
+    assert_eq!(
+        error(&rig, "POST", &format!("{ALPHA}/users/nobody/groups?_action=updateMemberships"), json!({"groups": []}))
+            .await
+            .0,
+        404
+    );
 
     // Users see their own.
     let own = rig.session(&"/alpha".into(), Kind::User, "ann").await;

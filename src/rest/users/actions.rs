@@ -26,8 +26,7 @@ use serde_json::{Value, json};
 pub(super) const SIGNED_IN: &[&str] = &["idFromSession", "validateGoto"];
 
 /// Actions of the collection that strangers may ask for.
-pub(super) const OPEN: &[&str] =
-    &["forgotPassword", "forgotPasswordReset", "register", "confirm", "anonymousCreate"];
+pub(super) const OPEN: &[&str] = &["forgotPassword", "forgotPasswordReset", "register", "confirm", "anonymousCreate"];
 
 pub(super) async fn run(call: &Call<'_>, id: Option<&str>, name: &str, content: &Object) -> Result<Value, Error> {
     let newest = call.version >= Version(4, 0);

@@ -71,7 +71,9 @@ fn held(desk: &Desk, key: &DocumentKey) -> BTreeMap<ClientId, Application> {
     let revoked = views.revoked.pin();
     let mut stands: BTreeMap<ClientId, Option<Seq>> = BTreeMap::new();
     let mut note = |issued: Issued<'_>| {
-        let theirs = issued.owner_fence == fence && *issued.realm == key.realm && issued.owner.as_str().to_lowercase() == *key.id;
+        let theirs = issued.owner_fence == fence
+            && *issued.realm == key.realm
+            && issued.owner.as_str().to_lowercase() == *key.id;
         if !theirs || issued.expires <= now || revoked.contains_key(&issued.grant) {
             return;
         }
@@ -166,8 +168,7 @@ fn description<'d>(told: Option<&'d Vec<Value>>, scope: &'d str) -> &'d str {
 fn item(call: &Call<'_>, client: &ClientId, held: &Application) -> Item {
     let entry = call.desk.document(call.realm, Kind::OAuth2Client, client.as_str());
     let told = entry.as_ref().and_then(|entry| entry.json().pointer("/coreOAuth2ClientConfig/scopes")?.as_array());
-    let scopes: Object =
-        held.scopes.iter().map(|scope| (scope.to_string(), description(told, scope).into())).collect();
+    let scopes: Object = held.scopes.iter().map(|scope| (scope.to_string(), description(told, scope).into())).collect();
     let expires = Timestamp::from_millisecond(i64::try_from(held.expires.0).unwrap_or(i64::MAX)).unwrap_or_default();
     let content = json!({
         "name": null,

@@ -76,12 +76,7 @@ pub fn may_patch(call: &Call<'_>) -> Result<(), Error> {
 ///
 /// # Errors
 /// 404 for nobody, 403 for who is not active or may do more than the caller, 412 for another revision.
-pub async fn apply(
-    call: &Call<'_>,
-    id: &str,
-    replacements: &[Replacement<'_>],
-    when: &Match,
-) -> Result<Item, Error> {
+pub async fn apply(call: &Call<'_>, id: &str, replacements: &[Replacement<'_>], when: &Match) -> Result<Item, Error> {
     let Stored { key, revision, mut body } = find(call, id).ok_or_else(not_found)?;
     let when = unchanged(when, id, revision)?;
     outranked(call, &key)?;

@@ -10,12 +10,12 @@
 //! | `dn`, `objectClass`, `universalid`, dates                  | `computed`                   |
 
 use crate::{
-    sessions::universal_id,
     bootstrap::ADMINISTRATOR_ID,
     caller::{Caller, Role},
     crest::{Error, Item, Object, scan::Rows},
     privileges::Privilege,
     rest::identity::{is_secret, user_dn},
+    sessions::universal_id,
     views::Row,
 };
 use quorate_raft::{DocumentKey, Kind, RealmPath, Seq};
@@ -111,9 +111,7 @@ const OWN: &[&str] = &[
 const PROTECTED: &[&str] = &["mail", "telephoneNumber"];
 
 /// Members that are shown and not set: what a reader sends back unchanged is accepted (AD-03).
-const READ_ONLY: &[&str] = &[
-    CREATED, "dn", KBA, MODIFIED, "objectClass", "realm", "roles", "universalid", "username",
-];
+const READ_ONLY: &[&str] = &[CREATED, "dn", KBA, MODIFIED, "objectClass", "realm", "roles", "universalid", "username"];
 
 /// The stored spelling of an attribute's name; `None` for one that users do not have.
 pub fn canonical(name: &str) -> Option<Cow<'_, str>> {
@@ -254,9 +252,9 @@ fn computed(realm: &RealmPath, id: &str, member: &str) -> Option<Value> {
 /// Members that [`computed`] knows.
 const COMPUTED: [&str; 4] = ["realm", "universalid", "dn", "objectClass"];
 
-/// Stored members that are nobody's to see, or only in one's own profile.
+/// Stored members that are nobody's to see, what authentication keeps about a user among them, or only in one's own profile.
 fn is_hidden(name: &str) -> bool {
-    name == PASSWORD || name == "roles" || name == KBA
+    name == PASSWORD || name.starts_with('_') || name == "roles" || name == KBA
 }
 
 /// What a stored user looks like to a reader: without the verifier. This is the only way out.

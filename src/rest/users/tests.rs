@@ -472,7 +472,10 @@ async fn applications_of_a_user_are_listed_and_revoked_for_good() {
     assert_eq!((&items[0]["_id"], &items[1]["_id"]), (&json!("photos"), &json!("shop-app")));
     assert_eq!(items[1]["scopes"], json!({"read": "Your albums", "write": "write", "openid": "openid"}));
     assert!(items[1]["expiryDateTime"].as_str().is_some_and(|text| text.len() == 24 && text.ends_with('Z')));
-    assert_eq!((&items[1]["name"], &items[1]["logoUri"], &listed.json["remainingPagedResults"]), (&Value::Null, &Value::Null, &json!(-1)));
+    assert_eq!(
+        (&items[1]["name"], &items[1]["logoUri"], &listed.json["remainingPagedResults"]),
+        (&Value::Null, &Value::Null, &json!(-1))
+    );
     for method in ["GET", "DELETE"] {
         let tail = if method == "GET" { "?_queryFilter=true" } else { "/shop-app" };
         let denied = rig.ask(method, &format!("{path}{tail}")).session(&stranger).go().await;
