@@ -28,7 +28,8 @@ pub fn is_valid(desk: &Desk, realm: &RealmPath, url: &str) -> bool {
         return false;
     }
     let Ok(base) = Url::parse(&format!("{}/", desk.base_url().deployment())) else { return false };
-    let Ok(target) = base.join(url) else { return false };
+    // Alone first: `https:host` names a host, though beside a base it could be taken for a path.
+    let Ok(target) = Url::parse(url).or_else(|_| base.join(url)) else { return false };
     let suspicious = NEVER.contains(&target.scheme()) || !target.username().is_empty() || target.password().is_some();
     if suspicious {
         return false;
