@@ -10,8 +10,8 @@
 //! | 2.1 and later | `getSessionProperties`, `updateSessionProperties`  | owner, administrator, by privilege      | no          |
 //! | 2.1 and later | `logoutByHandle`                                   | administrator                           |             |
 //! | 5.1           | `logoutByUser`                                     | administrator, the user                 |             |
-//! | 1.2           | `isActive`, `getIdle`, … (see [`legacy`])          | whoever has the token                   | `isActive` with `refresh=true` |
-//! | 2.1 and later | query (see [`query`])                              | administrator of the realm              | no          |
+//! | 1.2           | `isActive`, `getIdle`, … (see `legacy`)          | whoever has the token                   | `isActive` with `refresh=true` |
+//! | 2.1 and later | query (see `query`)                              | administrator of the realm              | no          |
 //!
 //! Who presents a token in the body and none beside it speaks as its owner: it could as well have sent it as the cookie.
 
