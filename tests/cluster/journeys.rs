@@ -46,7 +46,11 @@ async fn a_journey_crosses_the_cluster_and_no_step_is_taken_twice() {
     for node in 0..3 {
         for spent in [&name, &password] {
             let (status, refused) = authenticate(&cluster, node, "", spent).await;
-            assert_eq!((status, &refused["detail"]["errorCode"]), (StatusCode::UNAUTHORIZED, &json!("110")), "{refused}");
+            assert_eq!(
+                (status, &refused["detail"]["errorCode"]),
+                (StatusCode::UNAUTHORIZED, &json!("110")),
+                "{refused}"
+            );
         }
         let path = "/json/realms/root/users?_action=idFromSession";
         let who = cluster.administer(node, token, Method::POST, path, json!({})).await;

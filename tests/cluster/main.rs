@@ -16,7 +16,7 @@ mod harness;
 mod administration;
 mod chaos;
 mod faults;
-mod journeys;
 mod inheritance;
+mod journeys;
 mod lifecycle;
 mod sessions;
