@@ -4,7 +4,8 @@
 //! | path                                                    | what                                  | file            |
 //! |---------------------------------------------------------|---------------------------------------|-----------------|
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
-//! | `{realm}/users`                                         | users                                 | [`users`]       |
+//! | `{realm}/users`, `users/{user}/groups`, `…/oauth2/applications` | users, and what is below one   | [`users`]       |
+//! | `{realm}/groups`                                        | groups, privileges                    | [`groups`]      |
 //! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
 //! | `{realm}/realm-config/services[/…]`                     | services of a realm, the provider     | [`services`]    |
 //! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
@@ -36,6 +37,7 @@ pub mod agents;
 pub mod authenticate;
 pub mod authentication;
 pub mod authorization;
+pub mod groups;
 pub mod identity;
 pub mod realms;
 pub mod routes;
@@ -73,6 +75,11 @@ pub fn routes() -> Routes {
     scripts::routes(authentication::routes(routes))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
+        .below(Scope::Realm, "users/{user}/groups", |ids| users::memberships::Memberships { user: ids.concat() })
+        .below(Scope::Realm, "users/{user}/oauth2/applications", |ids| users::applications::Applications {
+            user: ids.concat(),
+        })
+        .resource(Scope::Realm, "groups", groups::Groups)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
 }
@@ -119,7 +126,7 @@ async fn answer(
     let Found { target, realm, rest, path: endpoint } = routes.find(below.strip_prefix("/json").unwrap_or(below))?;
     match target {
         Target::Plain { csrf, handler } => {
-            if *csrf == Csrf::Checked && forgeable(request) {
+            if csrf == Csrf::Checked && forgeable(request) {
                 return Err(Error::plain(403));
             }
             let params = Params::parse(request.query_string())?;
@@ -128,12 +135,13 @@ async fn answer(
             let call = PlainCall { desk: desk.clone(), realm, request: request.clone(), body, rest };
             Ok(handler(call).await)
         }
+        Target::Below(_) => Err(Error::no_route(&endpoint)),
         Target::Resource(resource) => {
             let head = Head::parse(request)?;
             let body = body::read(payload).await?;
             let realm = realm.resolve(desk, &head.params).await?;
             let place = Place { path: &endpoint, id: rest.first().map(String::as_str) };
-            let routed = Routed { resource: &**resource, place, head: &head, body: &body, realm: &realm };
+            let routed = Routed { resource: &*resource, place, head: &head, body: &body, realm: &realm };
             let mut response = serve::serve(desk, request, routed).await;
             cookies::amend(request, &mut response);
             Ok(response)

@@ -213,8 +213,8 @@ impl Wanted {
                 None => Err(Failure::plain(Code::NoModule)),
             },
             Self::Level(level) => {
-                let stored = scene.desk.collect(scene.realm, Kind::AuthenticationModule).await?;
-                let names = stored.keys().filter_map(|id| id.strip_prefix("datastore/").map(str::to_owned));
+                let stored = scene.desk.rows(scene.realm, Kind::AuthenticationModule);
+                let names = stored.iter().filter_map(|row| row.id.strip_prefix("datastore/").map(str::to_owned));
                 let gives = |name: &String| {
                     model::module(scene.desk, scene.realm, name).is_some_and(|module| module.level >= *level)
                 };
