@@ -125,6 +125,8 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
                 CookieSecure::Never => false,
                 CookieSecure::Auto => config.base_url().starts_with("https:"),
             },
+            valid_hosts: config.site.valid_hosts.clone(),
+            trust_transaction_ids: config.site.trust_transaction_ids,
         },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(1),

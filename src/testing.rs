@@ -57,6 +57,17 @@ impl Consensus for Alone {
     }
 }
 
+/// How the deployment looks in tests.
+pub(crate) fn front() -> Front {
+    Front {
+        context_path: "/am".into(),
+        cookie_name: "iPlanetDirectoryPro".into(),
+        cookie_secure: false,
+        valid_hosts: Vec::new(),
+        trust_transaction_ids: false,
+    }
+}
+
 /// A desk on a cluster of one that has been set up, and the log behind it.
 pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
     desk_with(Audit::start(Default::default(), LogFormat::Text).expect("a thread"), &Default::default()).await
@@ -64,6 +75,11 @@ pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
 
 /// As [`desk`], with another record of decisions, and other rules for them.
 pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> (Desk, Arc<Alone>) {
+    desk_that(audit, decisions, front()).await
+}
+
+/// As [`desk_with`], with another look.
+pub(crate) async fn desk_that(audit: Audit, decisions: &decisions::Settings, front: Front) -> (Desk, Arc<Alone>) {
     let views = Arc::new(Views::default());
     let actors = Arc::new(Actors::start(&[Arbiter::current()], views.clone()).expect("one arbiter"));
     let alone = Arc::new(Alone {
@@ -80,7 +96,7 @@ pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> 
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
         rules: Rules::new(decisions),
-        front: Front { context_path: "/am".into(), cookie_name: "iPlanetDirectoryPro".into(), cookie_secure: false },
+        front,
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),
     });

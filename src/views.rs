@@ -17,7 +17,7 @@ use std::{
     },
 };
 
-use crate::{actors::policy_sets::set_id, policy::PolicySetIndex};
+use crate::{actors::policy_sets::set_id, policy::PolicySetIndex, realms::Names};
 
 /// The keys are SHA-256 already; hashing them again buys nothing. Only hashes of secrets are looked up, so nobody outside
 /// can choose keys that collide.
@@ -88,6 +88,8 @@ pub struct Views {
     pub sessions: HashView<Arc<Session>>,
     /// Documents.
     pub documents: HashMap<DocumentKey, Arc<Entry>>,
+    /// Realms among them, by name and by alias.
+    pub realms: Names,
     /// Compiled policy sets, by realm and name.
     pub policy_sets: HashMap<(RealmPath, Arc<str>), Arc<PolicySetIndex>>,
     log_time: AtomicU64,

@@ -53,8 +53,13 @@ impl DocumentsOwner {
     fn publish(&self, changed: impl IntoIterator<Item = DocumentChange>) {
         let view = self.views.documents.pin();
         for (key, document) in changed {
-            match document {
-                Some(document) => drop(view.insert(key, Arc::new(Entry::new(document)))),
+            let now = document.map(|document| Arc::new(Entry::new(document)));
+            if key.kind == Kind::Realm {
+                let before = view.get(&key).map(|entry| entry.json());
+                self.views.realms.changed(&key.id, before, now.as_ref().map(|entry| entry.json()));
+            }
+            match now {
+                Some(entry) => drop(view.insert(key, entry)),
                 None => drop(view.remove(&key)),
             }
         }

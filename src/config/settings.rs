@@ -130,6 +130,20 @@ pub const SETTINGS: &[Setting] = &[
         "Secure attribute of cookies: `true`, `false`, or `auto` (when the request came over https)",
     ),
     setting(
+        "valid_hosts",
+        List,
+        None,
+        None,
+        "host names that requests may be addressed to, beside that of the base URL and DNS aliases of realms; unset: any",
+    ),
+    setting(
+        "trust_transaction_ids",
+        Switch,
+        Some("false"),
+        None,
+        "take the X-ForgeRock-TransactionId of callers for records, instead of making one",
+    ),
+    setting(
         "admin_password",
         Secret,
         None,

@@ -1,12 +1,20 @@
 //! Queries: what is asked, and the envelope of the answer (crest.md §5.6, §8, §9).
+//!
+//! A page that is continued by its cookie begins after the last element of the page before, wherever that is by then: what
+//! others create or delete meanwhile moves nothing, so that every element that stays is shown exactly once. The cookie holds
+//! the place of that element in the order, sealed ([`super::cookie`]).
 
 use super::{
     Error, Item, Params,
+    cookie::{Key, Position},
     filter::Filter,
     pointer::{Names, Pointer},
 };
 use serde_json::Value;
 use std::cmp::Ordering;
+
+/// Most sort keys of one query.
+pub const MAX_SORT_KEYS: usize = 16;
 
 /// A query, parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +25,24 @@ pub struct Query {
     pub page_size: usize,
     /// How many to skip.
     pub offset: usize,
-    /// Whether a `_pagedResultsCookie` was sent.
-    pub cookie: bool,
+    /// Where the page before ended.
+    pub cookie: Cookie,
     /// Whether a total is asked for.
     pub counted: bool,
     /// In which order.
     pub sort: Vec<SortKey>,
+}
+
+/// `_pagedResultsCookie`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cookie {
+    /// None was sent.
+    Absent,
+    /// As it was sent. The framework opens it before it asks the resource; one that stays sealed is none of ours, or is for
+    /// another query.
+    Sealed(String),
+    /// Opened.
+    After(Position),
 }
 
 /// Which resources a query selects.
@@ -52,7 +72,7 @@ pub enum Totals {
     Unpaged,
     /// Policy `NONE`, total -1; what remains after the page is told. Without `_pageSize` the offset is ignored.
     Remaining,
-    /// Policy `EXACT`, always.
+    /// Policy `EXACT`, always. Pages are continued by offset or by cookie.
     Exact,
 }
 
@@ -67,6 +87,8 @@ pub struct Listing {
     pub total: i64,
     /// `remainingPagedResults`; -1 for not counted.
     pub remaining: i64,
+    /// Where the page ended, should more follow and the family have cookies.
+    pub next: Option<Position>,
 }
 
 impl Query {
@@ -88,8 +110,11 @@ impl Query {
             (None, None, expression) => Select::Expression(expression.unwrap_or_default().to_owned()),
         };
         let offset = integer(params, "_pagedResultsOffset")?;
-        let cookie = params.has("_pagedResultsCookie");
-        if cookie && offset > 0 {
+        let cookie = match params.get("_pagedResultsCookie") {
+            None | Some("") => Cookie::Absent,
+            Some(sealed) => Cookie::Sealed(sealed.to_owned()),
+        };
+        if cookie != Cookie::Absent && offset > 0 {
             return exclusive("_pagedResultsOffset", "_pagedResultsCookie");
         }
         let page_size = integer(params, "_pageSize")?;
@@ -149,27 +174,25 @@ impl Query {
         }
     }
 
-    fn present(&self, mut items: Vec<Item>, names: Names, totals: Totals) -> Result<Listing, Error> {
-        if totals == Totals::Unpaged && (self.page_size > 0 || self.offset > 0 || self.cookie) {
+    /// The text that the cookies of this query belong to: what is selected and in which order (crest.md §9).
+    pub fn identity(&self) -> String {
+        let select = match &self.select {
+            Select::Filter(filter) => format!("filter {filter}"),
+            Select::Id(id) => format!("id {id}"),
+            Select::Expression(expression) => format!("expression {expression}"),
+        };
+        let sign = |key: &SortKey| format!("{}{}", if key.descending { "-" } else { "+" }, key.pointer);
+        format!("{}\n{select}", self.sort.iter().map(sign).collect::<Vec<_>>().join(","))
+    }
+
+    fn present(&self, items: Vec<Item>, names: Names, totals: Totals) -> Result<Listing, Error> {
+        if totals == Totals::Unpaged && (self.page_size > 0 || self.offset > 0 || self.cookie != Cookie::Absent) {
             return Err(Error::new(501, "Query paging not currently supported"));
         }
-        if !self.sort.is_empty() {
-            let mut keyed: Vec<(Vec<Option<Value>>, Item)> = items
-                .into_iter()
-                .map(|item| {
-                    let whole = item.whole();
-                    let key = |key: &SortKey| key.pointer.resolve(&whole, names).and_then(sortable).cloned();
-                    (self.sort.iter().map(key).collect(), item)
-                })
-                .collect();
-            keyed.sort_by(|(a, _), (b, _)| self.order(a, b));
-            items = keyed.into_iter().map(|(_, item)| item).collect();
-        }
         let matches = items.len();
-        let page: Vec<Item> = if self.page_size == 0 {
-            items
-        } else {
-            items.into_iter().skip(self.offset).take(self.page_size).collect()
+        let (page, next) = match totals {
+            Totals::Exact if self.page_size > 0 => self.page(items, names)?,
+            _ => (self.skipped(self.sorted(items, names)), None),
         };
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (policy, total, remaining) = match totals {
@@ -178,46 +201,68 @@ impl Query {
             Totals::Remaining => ("NONE", -1, count(matches.saturating_sub(page.len()))),
             Totals::Exact => ("EXACT", count(matches), -1),
         };
-        Ok(Listing { items: page, policy, total, remaining })
+        Ok(Listing { items: page, policy, total, remaining, next })
     }
 
-    fn order(&self, a: &[Option<Value>], b: &[Option<Value>]) -> Ordering {
+    /// By the sort keys; equal ones stay in the order they came in.
+    fn sorted(&self, items: Vec<Item>, names: Names) -> Vec<Item> {
+        if self.sort.is_empty() {
+            return items;
+        }
+        let mut keyed: Vec<(Vec<Key>, Item)> =
+            items.into_iter().map(|item| (self.keys(&item, names, Key::of), item)).collect();
+        keyed.sort_by(|(a, _), (b, _)| self.order(a, b));
+        keyed.into_iter().map(|(_, item)| item).collect()
+    }
+
+    /// §9: without a page size the offset is ignored.
+    fn skipped(&self, items: Vec<Item>) -> Vec<Item> {
+        if self.page_size == 0 { items } else { items.into_iter().skip(self.offset).take(self.page_size).collect() }
+    }
+
+    /// The page after the cookie, or at the offset, in an order in which no two elements have the same place; and where it
+    /// ends, unless it is the last one.
+    fn page(&self, items: Vec<Item>, names: Names) -> Result<(Vec<Item>, Option<Position>), Error> {
+        let after = match &self.cookie {
+            Cookie::Absent => None,
+            Cookie::After(position) if position.keys.len() == self.sort.len() => Some(position),
+            Cookie::After(_) => return Err(broken_cookie()),
+            Cookie::Sealed(_) => return Err(broken_cookie()),
+        };
+        let place = |a: &Position, b: &Position| self.order(&a.keys, &b.keys).then_with(|| a.id.cmp(&b.id));
+        let placed = items.into_iter().map(|item| {
+            let keys = self.keys(&item, names, Key::short);
+            (Position { keys, id: item.id.clone() }, item)
+        });
+        let mut placed: Vec<(Position, Item)> =
+            placed.filter(|(at, _)| after.is_none_or(|after| place(at, after) == Ordering::Greater)).collect();
+        placed.sort_by(|(a, _), (b, _)| place(a, b));
+        let following = placed.len().saturating_sub(self.offset) > self.page_size;
+        let mut page: Vec<(Position, Item)> = placed.into_iter().skip(self.offset).take(self.page_size).collect();
+        let next = page.last_mut().filter(|_| following).map(|(at, _)| std::mem::take(at));
+        Ok((page.into_iter().map(|(_, item)| item).collect(), next))
+    }
+
+    fn keys(&self, item: &Item, names: Names, key: fn(Option<&Value>) -> Key) -> Vec<Key> {
+        if self.sort.is_empty() {
+            return Vec::new();
+        }
+        let whole = item.whole();
+        self.sort.iter().map(|by| key(by.pointer.resolve(&whole, names))).collect()
+    }
+
+    fn order(&self, a: &[Key], b: &[Key]) -> Ordering {
         let orders = self.sort.iter().zip(a.iter().zip(b)).map(|(key, (a, b))| {
-            let order = match (a, b) {
-                (Some(Value::String(a)), Some(Value::String(b))) => a.encode_utf16().cmp(b.encode_utf16()),
-                (Some(Value::Bool(a)), Some(Value::Bool(b))) => a.cmp(b),
-                (Some(Value::Number(a)), Some(Value::Number(b))) => {
-                    a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
-                }
-                (a, b) => rank(a.as_ref()).cmp(&rank(b.as_ref())),
-            };
+            let order = a.cmp(b);
             if key.descending { order.reverse() } else { order }
         });
         orders.fold(Ordering::Equal, Ordering::then)
     }
 }
 
-/// Missing values sort first; values of different types in a fixed order of types, so that sorting is total.
-fn rank(value: Option<&Value>) -> u8 {
-    match value {
-        None => 0,
-        Some(Value::Bool(_)) => 1,
-        Some(Value::Number(_)) => 2,
-        Some(_) => 3,
-    }
-}
-
-/// An attribute with one value sorts by it; other arrays and objects count as missing.
-fn sortable(value: &Value) -> Option<&Value> {
-    match value {
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value),
-        Value::Array(values) => match values.as_slice() {
-            [Value::Array(_) | Value::Object(_) | Value::Null] => None,
-            [single] => Some(single),
-            _ => None,
-        },
-        Value::Null | Value::Object(_) => None,
-    }
+/// §9: rejected when it cannot be decoded or the sort keys changed.
+fn broken_cookie() -> Error {
+    Error::bad_request("The paged results cookie is invalid for this query")
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any characters. Linear in both for each star.
@@ -268,127 +313,9 @@ fn sort_keys(params: &Params) -> Result<Vec<SortKey>, Error> {
     text.split(',')
         .map(key)
         .collect::<Option<Vec<_>>>()
-        .filter(|keys| keys.len() <= 16)
+        .filter(|keys| keys.len() <= MAX_SORT_KEYS)
         .ok_or_else(|| unparsable("_sortKeys", text, "a comma separated list of sort keys"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn query(parameters: &str) -> Result<Query, (u16, String)> {
-        Params::parse(parameters)
-            .and_then(|params| Query::parse(&params))
-            .map_err(|e| (e.code(), e.message().to_owned()))
-    }
-
-    fn items(ids: &str) -> Vec<Item> {
-        ids.chars()
-            .map(|id| {
-                let content = json!({"rank": u32::from(id) % 3, "name": [format!("n{id}")]});
-                Item::new(id, None, content.as_object().cloned().unwrap_or_default())
-            })
-            .collect()
-    }
-
-    fn ids(listing: &Listing) -> String {
-        listing.items.iter().map(|item| item.id.as_str()).collect()
-    }
-
-    #[test]
-    fn bad_parameters_are_told_apart() {
-        let exclusive = |a, b| format!("The parameters {a} and {b} are mutually exclusive");
-        for (parameters, text) in [
-            ("_queryFilter=true&_queryId=*", exclusive("_queryId", "_queryFilter")),
-            ("_queryId=*&_queryExpression=x", exclusive("_queryId", "_queryExpression")),
-            ("_queryFilter=true&_queryExpression=x", exclusive("_queryFilter", "_queryExpression")),
-            (
-                "_queryFilter=true&_pagedResultsOffset=1&_pagedResultsCookie=x",
-                exclusive("_pagedResultsOffset", "_pagedResultsCookie"),
-            ),
-            (
-                "_queryFilter=true&_pageSize=x",
-                "The value 'x' for parameter '_pageSize' could not be parsed as a valid integer".into(),
-            ),
-            (
-                "_queryFilter=true&_pagedResultsOffset=2147483648",
-                "The value '2147483648' for parameter '_pagedResultsOffset' could not be parsed as a valid integer"
-                    .into(),
-            ),
-            (
-                "_queryFilter=true&_totalPagedResultsPolicy=SOME",
-                "The value 'SOME' for parameter '_totalPagedResultsPolicy' could not be parsed as a valid count policy"
-                    .into(),
-            ),
-            (
-                "_queryFilter=true&_sortKeys=a,,b",
-                "The value 'a,,b' for parameter '_sortKeys' could not be parsed as a comma separated list of sort keys"
-                    .into(),
-            ),
-        ] {
-            assert_eq!(query(parameters), Err((400, text)), "{parameters}");
-        }
-    }
-
-    #[test]
-    fn pages_and_totals_follow_the_family() {
-        let ask = |parameters: &str, totals| {
-            let query = query(parameters).expect(parameters);
-            query.answer(items("abcde"), Names::Exact, totals).map(|l| (ids(&l), l.policy, l.total, l.remaining))
-        };
-        let page = "_queryFilter=true&_pageSize=2&_pagedResultsOffset=2";
-        assert_eq!(ask(page, Totals::Exact), Ok(("cd".into(), "EXACT", 5, -1)));
-        assert_eq!(ask(page, Totals::Remaining), Ok(("cd".into(), "NONE", -1, 3)));
-        assert_eq!(ask(page, Totals::Unpaged), Err(Error::new(501, "Query paging not currently supported")));
-        assert_eq!(ask("_queryFilter=true&_pageSize=0", Totals::Unpaged), Ok(("abcde".into(), "NONE", -1, -1)));
-        assert_eq!(
-            ask("_queryFilter=true&_pageSize=0&_totalPagedResultsPolicy=exact", Totals::Unpaged),
-            Ok(("abcde".into(), "EXACT", 5, -1))
-        );
-        assert_eq!(
-            ask("_queryFilter=true&_pagedResultsOffset=2", Totals::Remaining),
-            Ok(("abcde".into(), "NONE", -1, 0))
-        );
-        assert_eq!(ask("_queryFilter=_id+eq+'c'", Totals::Exact), Ok(("c".into(), "EXACT", 1, -1)));
-    }
-
-    #[test]
-    fn results_are_sorted_stably_by_several_keys() {
-        let sorted = |parameters: &str| {
-            let query = query(parameters).expect(parameters);
-            ids(&query.answer(items("edcba"), Names::Exact, Totals::Remaining).expect("answers"))
-        };
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=_id"), "abcde");
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=-_id"), "edcba");
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=rank,-_id"), "cdaeb");
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=+name"), "abcde");
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=missing"), "edcba");
-    }
-
-    #[test]
-    fn an_id_pattern_has_stars() {
-        for (pattern, text, fits) in [
-            ("*", "", true),
-            ("*", "abc", true),
-            ("al*", "alice", true),
-            ("*ice", "alice", true),
-            ("a*i*e", "alice", true),
-            ("a*i*", "alice", true),
-            ("alice", "alice", true),
-            ("ali", "alice", false),
-            ("a*c", "alice", false),
-            ("ab*ba", "aba", false),
-        ] {
-            assert_eq!(wildcard(pattern, text), fits, "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn only_true_is_a_filter_of_configuration() {
-        let ask = |parameters: &str| query(parameters).expect(parameters).answer_all(items("ab"), Totals::Unpaged);
-        assert!(ask("_queryFilter=(TRUE)").is_ok());
-        assert_eq!(ask("_queryFilter=name+eq+'x'"), Err(Error::new(501, "Query not supported: /name eq \"x\"")));
-        assert_eq!(ask("_queryId=*"), Err(Error::new(501, "Query not supported: null")));
-    }
-}
+mod tests;

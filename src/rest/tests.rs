@@ -1,5 +1,8 @@
 //! What holds for every resource: order of checks, errors, headers, preconditions, availability.
 
+mod framework;
+mod settings;
+
 use super::{
     Csrf, Scope, routes,
     testing::{Reply, Rig},
@@ -49,6 +52,7 @@ async fn strangers_and_users_administer_nothing() {
     let demo = rig.session(&quorate_raft::RealmPath::root(), Kind::User, "demo").await;
     for path in [
         "/global-config/realms",
+        "/global-config/services/rest",
         "/realms/root/users",
         "/realms/root/realm-config/agents",
         "/realms/root/realm-config/agents/OAuth2Client",
@@ -67,7 +71,7 @@ async fn strangers_and_users_administer_nothing() {
             ("GET", "/x"),
         ] {
             // What has no instances is asked itself.
-            let whole = ["oauth-oidc", "agents", "services"].iter().any(|end| path.ends_with(end));
+            let whole = ["oauth-oidc", "agents", "services", "rest"].iter().any(|end| path.ends_with(end));
             let path = format!("{path}{}", if whole { tail.trim_start_matches("/x") } else { tail });
             let stranger = rig.ask(method, &path).json(&json!({})).await;
             assert_eq!(stranger.error(), (401, "Access Denied"), "{method} {path}");
@@ -277,4 +281,28 @@ async fn plain_handlers_share_the_table() {
     assert_eq!(reply.error(), (404, "Realm \"/nosuch\" not found"));
     let reply = rig.ask("POST", "/own").at(table()).raw("x/y", &"x".repeat((1 << 20) + 1)).await;
     assert_eq!(reply.error(), (413, "Request Entity Too Large"));
+}
+
+/// Every path of the table has a test that names it; a new one without fails here.
+#[test]
+fn every_route_has_a_test() {
+    let sources = [
+        include_str!("tests.rs"),
+        include_str!("tests/settings.rs"),
+        include_str!("realms/tests.rs"),
+        include_str!("users/tests.rs"),
+        include_str!("agents/tests.rs"),
+        include_str!("services/tests.rs"),
+        include_str!("serverinfo/tests.rs"),
+    ];
+    for path in routes().paths() {
+        let named = format!("/{path}");
+        let is_named = |source: &&str| {
+            source.match_indices(&named).any(|(at, _)| {
+                let next = source[at + named.len()..].chars().next();
+                next.is_none_or(|c| !c.is_ascii_alphanumeric())
+            })
+        };
+        assert!(sources.iter().any(|source| is_named(&source)), "no test asks for {path}");
+    }
 }

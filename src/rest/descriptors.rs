@@ -1,0 +1,80 @@
+//! `_api` and `_crestapi` (crest.md §15): what is registered at a path and below, in the words of OpenAPI and of the
+//! framework itself.
+//!
+//! Whoever asks needs a session, of whomever: strangers have no business with what a server could do (HT-09). A document is
+//! made from the table of routes at each request; no resource is asked anything but to describe itself.
+
+use super::Routes;
+use crate::{
+    caller,
+    crest::{
+        Error, Params, Settings, native,
+        openapi::{self, About},
+        response::{self, Answer, Manner},
+    },
+    desk::Desk,
+};
+use actix_web::{HttpRequest, HttpResponse};
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// `_api`
+    OpenApi,
+    /// `_crestapi`
+    Native,
+}
+
+/// The descriptor that a request asks for (crest.md §2): any method with `_api`; a GET with `_crestapi` that is no query.
+pub(super) fn wanted(request: &HttpRequest) -> Option<Wanted> {
+    let query = request.query_string();
+    // Most requests have no parameters, and of those that do most name neither.
+    if !query.to_ascii_lowercase().contains("api") {
+        return None;
+    }
+    let params = Params::parse(query).ok()?;
+    let is_query = ["_queryId", "_queryExpression", "_queryFilter"].iter().any(|name| params.has(name));
+    if params.has("_api") {
+        Some(Wanted::OpenApi)
+    } else if params.has("_crestapi") && request.method() == "GET" && !is_query {
+        Some(Wanted::Native)
+    } else {
+        None
+    }
+}
+
+/// The document about `path`, raw and below `/json`.
+///
+/// # Errors
+/// 501 when descriptors are disabled, 401 without a session, 404 for a path that leads nowhere.
+pub(super) async fn answer(
+    desk: &Desk,
+    routes: &Routes,
+    request: &HttpRequest,
+    path: &str,
+    wanted: Wanted,
+) -> Result<HttpResponse, Error> {
+    let params = Params::parse(request.query_string())?;
+    let (named, below) = routes.below(path)?;
+    desk.barrier().await?;
+    let settings = Settings::of(desk);
+    if !settings.described {
+        return Err(Error::plain(501));
+    }
+    caller::authenticated(desk, request).await?.ok_or_else(Error::unauthenticated)?;
+    let realm = named.resolve(desk, request, &params).await?;
+    let endpoints = below.endpoints(&realm);
+    let document = match wanted {
+        Wanted::OpenApi => {
+            let about = About {
+                server: format!("{}/json", desk.base_url().deployment()),
+                cookie_name: &desk.front().cookie_name,
+                csrf: settings.csrf,
+            };
+            openapi::document(&endpoints, &about)
+        }
+        Wanted::Native => native::document(&endpoints),
+    };
+    let pretty = params.get("_prettyPrint").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    Ok(response::write(Answer::Result(document), Manner { pretty, ..Manner::default() }))
+}
