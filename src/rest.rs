@@ -58,6 +58,7 @@ use crate::{
         transaction,
     },
     desk::Desk,
+    sessions::cookies,
 };
 use actix_web::{HttpRequest, HttpResponse, http::header::HeaderValue, web};
 use routes::{Found, Target};
@@ -173,7 +174,9 @@ async fn answer(
             let realm = realm.resolve(desk, request, &head.params).await?;
             let place = Place { path: &endpoint, id: rest.first().map(String::as_str) };
             let routed = Routed { resource: &**resource, place, head: &head, body: &body, realm: &realm };
-            Ok(serve::serve(desk, request, routed).await)
+            let mut response = serve::serve(desk, request, routed).await;
+            cookies::amend(request, &mut response);
+            Ok(response)
         }
     }
 }

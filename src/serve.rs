@@ -5,6 +5,7 @@
 
 use crate::{
     actors::Actors,
+    attempts::Guard,
     audit::Audit,
     base_url::Settings,
     bootstrap,
@@ -117,6 +118,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         keys: KeyRing::new(master.expose())?,
         audit: Audit::start(config.audit.clone(), config.log.format).during("starting the record of decisions")?,
         rules: Rules::new(&config.decisions),
+        guard: Guard { limits: config.attempts, trusted_proxies: config.site.trusted_proxies.clone() },
         front: Front {
             context_path: config.site.context_path.clone(),
             cookie_name: config.site.cookie_name.clone(),
@@ -125,6 +127,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
                 CookieSecure::Never => false,
                 CookieSecure::Auto => config.base_url().starts_with("https:"),
             },
+            cookie_same_site: config.site.cookie_same_site,
             valid_hosts: config.site.valid_hosts.clone(),
             trust_transaction_ids: config.site.trust_transaction_ids,
         },

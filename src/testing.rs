@@ -2,6 +2,7 @@
 
 use crate::{
     actors::Actors,
+    attempts::Guard,
     audit::Audit,
     base_url::Settings,
     bootstrap,
@@ -63,6 +64,7 @@ pub(crate) fn front() -> Front {
         context_path: "/am".into(),
         cookie_name: "iPlanetDirectoryPro".into(),
         cookie_secure: false,
+        cookie_same_site: None,
         valid_hosts: Vec::new(),
         trust_transaction_ids: false,
     }
@@ -96,6 +98,7 @@ pub(crate) async fn desk_that(audit: Audit, decisions: &decisions::Settings, fro
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
         rules: Rules::new(decisions),
+        guard: Guard::default(),
         front,
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use actix_web::cookie::SameSite;
+
 use super::reader::Reader;
 
 /// `scheme://host[:port]` that issuers and links start with; the context path follows it.
@@ -119,6 +121,8 @@ pub struct Site {
     pub cookie_name: String,
     /// When cookies carry `Secure`.
     pub cookie_secure: CookieSecure,
+    /// What session cookies say about requests from other sites; `None`: nothing.
+    pub cookie_same_site: Option<SameSite>,
     /// Hosts that requests may be addressed to, beside that of the base URL and DNS aliases of realms; empty: any.
     pub valid_hosts: Vec<String>,
     /// Whether `X-ForgeRock-TransactionId` of callers is taken.
@@ -138,6 +142,17 @@ impl Site {
             "false" => Ok(CookieSecure::Never),
             _ => Err("must be auto, true or false"),
         });
+        let cookie_same_site = reader.required("cookie_same_site", |text| match text {
+            "unset" => Ok(None),
+            "none" => Ok(Some(SameSite::None)),
+            "lax" => Ok(Some(SameSite::Lax)),
+            "strict" => Ok(Some(SameSite::Strict)),
+            _ => Err("must be unset, none, lax or strict"),
+        });
+        if cookie_same_site == Some(Some(SameSite::None)) && cookie_secure == Some(CookieSecure::Never) {
+            reader.reject("cookie_same_site", "`none` needs `cookie_secure`: browsers drop such cookies otherwise");
+            return None;
+        }
         let valid_hosts = reader.list("valid_hosts", host);
         let trust_transaction_ids = reader.switch("trust_transaction_ids");
         Some(Self {
@@ -147,6 +162,7 @@ impl Site {
             trusted_proxies: trusted_proxies?,
             cookie_name: cookie_name?,
             cookie_secure: cookie_secure?,
+            cookie_same_site: cookie_same_site?,
             valid_hosts: valid_hosts?,
             trust_transaction_ids: trust_transaction_ids?,
         })

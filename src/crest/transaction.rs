@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn a_request_has_one_id() {
-        let request = actix_web::test::TestRequest::default().insert_header((HEADER.clone(), "theirs")).to_http_request();
+        let request =
+            actix_web::test::TestRequest::default().insert_header((HEADER.clone(), "theirs")).to_http_request();
         let id = TransactionId::of(&request);
         assert_eq!(TransactionId::of(&request), id);
         assert_ne!(id.as_str(), "theirs", "nobody trusts it");

@@ -27,8 +27,8 @@ use super::{
 };
 use crate::{
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
-        unchanged,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
+        Totals, Version, pointer::Names, unchanged,
     },
     desk::{delete, put},
 };
@@ -143,6 +143,16 @@ impl Resource for Agents {
         &[Version(1, 0)]
     }
 
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled(
+                self.0.name,
+                "Values are plain or `{\"inherited\": false, \"value\": …}`, and wrapped when one is read alone",
+            )
+            .written(self.0.schema.json_schema())
+            .configuration()
+    }
+
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
         let id = create.id.or_else(|| create.content.get("_id").and_then(Value::as_str));
         let id = id.filter(|id| is_name(id)).ok_or_else(|| Error::invalid_value("Name"))?;
@@ -213,6 +223,14 @@ impl Resource for AllAgents {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::List)
+            .titled("Agents", "Agents of all types")
+            .action(ActionDescription::new("getAllTypes", "All types of agents"))
+            .action(ActionDescription::new("getCreatableTypes", "Types of which agents can be created"))
+            .action(ActionDescription::new("nextdescendents", "All agents of all types"))
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {

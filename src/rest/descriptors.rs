@@ -8,13 +8,16 @@ use super::Routes;
 use crate::{
     caller,
     crest::{
-        Error, Params, Settings, native,
+        Error, Params, Settings,
+        describe::Exchange,
+        native,
         openapi::{self, About},
         response::{self, Answer, Manner},
     },
     desk::Desk,
 };
 use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,4 +80,42 @@ pub(super) async fn answer(
     };
     let pretty = params.get("_prettyPrint").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     Ok(response::write(Answer::Result(document), Manner { pretty, ..Manner::default() }))
+}
+
+/// `authenticate` is no resource (authn-sessions-realms.md a.1).
+pub fn authenticate() -> Vec<Exchange> {
+    vec![Exchange {
+        method: "post",
+        text: "Signs in: credentials in headers, or callbacks step by step".to_owned(),
+        parameters: vec![
+            ("query", "authIndexType", "What `authIndexValue` names, `service` for a journey"),
+            ("query", "authIndexValue", "By what to sign in"),
+            ("query", "noSession", "`true` for a check without a session"),
+            ("query", "ForceAuth", "`true` to sign in anew in spite of a session"),
+            ("header", "X-OpenAM-Username", "The name"),
+            ("header", "X-OpenAM-Password", "The password"),
+        ],
+        request: Some(json!({"type": "object", "properties": {
+            "authId": {"type": "string"}, "callbacks": {"type": "array", "items": {"type": "object"}},
+        }})),
+        answers: vec![(200, json!({"type": "object"})), (429, json!({"type": "object"}))],
+        is_public: true,
+    }]
+}
+
+/// `subjectattributes` is a query whose results are bare strings (authorization.md §2.7.4).
+pub fn subject_attributes() -> Vec<Exchange> {
+    vec![Exchange {
+        method: "get",
+        text: "Attributes of users that a policy may promise".to_owned(),
+        parameters: vec![("query", "_queryFilter", "`true`")],
+        request: None,
+        answers: vec![(
+            200,
+            json!({"type": "object", "properties": {
+                "result": {"type": "array", "items": {"type": "string"}}, "resultCount": {"type": "integer"},
+            }}),
+        )],
+        is_public: false,
+    }]
 }

@@ -11,7 +11,10 @@
 //! A realm's document lies in the top-level realm under its path. The top-level realm has none: it is always there.
 
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
+    crest::{
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
+        Totals, Version, describe::Ids, unchanged,
+    },
     desk::{WriteError, put},
     realms::from_parameter,
     rest::authorization::built_in,
@@ -219,6 +222,15 @@ impl Resource for Realms {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled("Realms", "Their ids are base64url of their paths")
+            .written(schema())
+            .ids(Ids::Server)
+            .action(ActionDescription::new("template", "Defaults of a realm"))
+            .action(ActionDescription::new("schema", "The JSON schema of a realm"))
     }
 
     fn put_creates(&self) -> bool {

@@ -1,6 +1,6 @@
 //! `/json/{realm}/serverinfo` (authn-sessions-realms.md f.1 to f.3): what clients and pages ask before they sign in.
 
-use crate::crest::{Call, Error, Item, Object, Resource, Shape, Verb, Version};
+use crate::crest::{Call, Description, Error, Item, Object, Operation, Resource, Shape, Verb, Version};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
@@ -39,6 +39,12 @@ impl Resource for ServerInfo {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 1), Version(2, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled("Server information", "`*` is what clients ask first; `cookieDomains` has only these")
+            .can([Operation::Read])
     }
 
     fn permit(&self, _: &Call<'_>, _: Option<&str>, _: &Verb) -> Result<(), Error> {
@@ -104,6 +110,10 @@ impl Resource for ServerVersion {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Singleton).titled("Server version", "What is spoken, and by whom").can([Operation::Read])
     }
 
     /// Any session; strangers have no business with versions (HT-09).

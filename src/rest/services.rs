@@ -13,7 +13,10 @@ pub mod provider;
 
 use super::schema::{LeftOut, Read};
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
+    crest::{
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource,
+        Shape, Totals, Version, unchanged,
+    },
     desk::{delete, put},
     host,
 };
@@ -58,6 +61,14 @@ impl Resource for Provider {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Singleton)
+            .titled("OAuth2 Provider", "The OAuth 2.0 provider of a realm")
+            .written(provider::SCHEMA.json_schema())
+            .can([Operation::Create, Operation::Read, Operation::Update, Operation::Delete])
+            .configuration()
     }
 
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
@@ -112,6 +123,14 @@ impl Resource for AllServices {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::List)
+            .titled("Services", "Services of a realm")
+            .action(ActionDescription::new("getAllTypes", "All services"))
+            .action(ActionDescription::new("getCreatableTypes", "Services that the realm does not have yet"))
+            .action(ActionDescription::new("nextdescendents", "All services with their attributes"))
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {

@@ -14,10 +14,11 @@
 
 use super::identity::{self, Named, NotCreated, is_name, is_secret, is_taken, universal_id, user_id};
 use crate::{
+    attempts::{self, Attempt},
     bootstrap::ADMINISTRATOR_ID,
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version,
-        pointer::Names, unchanged,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
+        Totals, Verb, Version, pointer::Names, unchanged,
     },
     desk::{delete, put},
 };
@@ -231,7 +232,8 @@ impl Users {
             return Err(Error::plain(403)); // g.1: not through this endpoint
         }
         let verifier = body.get(PASSWORD).and_then(Value::as_str);
-        if !call.desk.passwords().verify(verifier, old).await? {
+        let attempt = Attempt::new(key.clone(), attempts::source(call.desk, call.request));
+        if !attempts::guarded(call.desk, &attempt, call.desk.passwords().verify(verifier, old)).await? {
             return Err(Error::bad_request("Old password is incorrect."));
         }
         if !is_secret(new) {
@@ -252,6 +254,21 @@ impl Resource for Users {
 
     fn versions(&self) -> &[Version] {
         &[Version(2, 1), Version(3, 0), Version(4, 1)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled("Users", "People who sign in")
+            .written(schema())
+            .with_query_id("A pattern of user names, `*` for any characters")
+            .action(ActionDescription::new("idFromSession", "Who the caller is"))
+            .action(ActionDescription::new("template", "Defaults of a user"))
+            .action(ActionDescription::new("schema", "The JSON schema of a user"))
+            .action(ActionDescription::new("changePassword", "Changes the caller's own password").on_instance().takes(
+                json!({"type": "object", "required": ["currentpassword", "userpassword"], "properties": {
+                    "currentpassword": {"type": "string"}, "userpassword": {"type": "string"},
+                }}),
+            ))
     }
 
     /// Users may read themselves, change their own password, and ask who they are; the rest is for administrators.
