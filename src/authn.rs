@@ -7,9 +7,10 @@ pub mod zero_page;
 
 use crate::{
     attempts::{self, Attempt, Stopped},
-    caller::is_active,
+    caller::standing,
     consensus::Unavailable,
     desk::Desk,
+    rest::agents,
     sessions::{self, NotStarted, Started},
     views::Entry,
 };
@@ -40,18 +41,19 @@ impl Service {
         }
     }
 
-    const fn kind(self) -> Kind {
+    /// The document of whoever has this name: user names ignore case, agents' do not.
+    fn subject(self, desk: &Desk, realm: &RealmPath, name: &str) -> (DocumentKey, Option<Arc<Entry>>) {
+        let absent = |kind, id: &str| DocumentKey::new(realm, kind, id);
         match self {
-            Self::Users(_) => Kind::User,
-            Self::Agents(_) => Kind::IdentityGateway,
-        }
-    }
-
-    /// User names ignore case, agents' do not.
-    fn id(self, name: &str) -> String {
-        match self {
-            Self::Users(_) => name.to_lowercase(),
-            Self::Agents(_) => name.to_owned(),
+            Self::Users(_) => {
+                let key = absent(Kind::User, &name.to_lowercase());
+                let entry = desk.views().entry(&key);
+                (key, entry)
+            }
+            Self::Agents(_) => match agents::identity(desk.views(), realm, name) {
+                Some((key, entry)) => (key, Some(entry)),
+                None => (absent(Kind::IdentityGateway, name), None),
+            },
         }
     }
 
@@ -142,11 +144,10 @@ async fn prove(
     from: Option<IpAddr>,
 ) -> Result<Proved, Failure> {
     desk.barrier().await?;
-    let key = DocumentKey::new(realm, service.kind(), &service.id(name));
-    let entry = desk.views().entry(&key);
+    let (key, entry) = service.subject(desk, realm, name);
     let verifier = entry.as_ref().and_then(|entry| entry.json().get(service.verifier())?.as_str().map(str::to_owned));
     // Nobody hears that an account exists but is not active: that is a wrong password like any other.
-    let active = entry.as_deref().is_some_and(|entry| is_active(key.kind, entry));
+    let active = entry.as_deref().is_some_and(|entry| standing(desk.views(), key.kind, entry).active);
     let verify = async {
         let fits = desk.passwords().verify(verifier.as_deref(), password).await?;
         Ok(fits && active)

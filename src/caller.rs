@@ -6,9 +6,10 @@
 use crate::{
     consensus::Unavailable,
     desk::Desk,
+    inheritance::{self, Standing},
     secrets::{HandleKind, Presented},
     sessions::{self, client_based, settings::SessionSettings, token},
-    views::Entry,
+    views::{Entry, Views},
 };
 use actix_web::HttpRequest;
 use quorate_raft::{Command, Kind, RealmPath, Session, TokenHash, sessions::TouchSession};
@@ -64,15 +65,23 @@ impl Caller {
     }
 }
 
-/// Whether a stored user or agent may act: `inetUserStatus` of users, `status` of agents; absent means active.
+/// Whether a stored user or agent may act, by its own document: `inetUserStatus` of users, `status` of agents; absent means
+/// active. An agent that takes its status from a group may not, as far as this can tell: ask [`standing`].
 pub fn is_active(kind: Kind, entry: &Entry) -> bool {
+    if kind != Kind::User {
+        return inheritance::standing(entry, None).active;
+    }
     let json = entry.json();
-    let status = match kind {
-        Kind::User => json.get("inetUserStatus").map(|status| status.get(0).unwrap_or(status)),
-        Kind::OAuth2Client => json.get("coreOAuth2ClientConfig").and_then(|config| config.get("status")),
-        _ => json.get("status"),
-    };
+    let status = json.get("inetUserStatus").map(|status| status.get(0).unwrap_or(status));
     status.and_then(|status| status.as_str()).is_none_or(|status| status.eq_ignore_ascii_case("active"))
+}
+
+/// Whether a stored user or agent may act, its group's share included, and the fence under which it does.
+pub fn standing(views: &Views, kind: Kind, entry: &Entry) -> Standing {
+    match kind {
+        Kind::User => Standing { active: is_active(kind, entry), fence: entry.document.fence },
+        _ => inheritance::standing(entry, inheritance::group(views, entry).as_deref()),
+    }
 }
 
 /// The token that a request carries: the header named like the cookie wins over the cookie.
@@ -102,7 +111,7 @@ pub fn session(desk: &Desk, presented: &str) -> Option<Caller> {
     };
     let data = &session.data;
     let entry = desk.views().entry(&data.subject)?;
-    if entry.document.fence != data.fence || !is_active(data.subject.kind, &entry) {
+    if standing(desk.views(), data.subject.kind, &entry) != (Standing { active: true, fence: data.fence }) {
         return None;
     }
     let role = match data.subject.kind {

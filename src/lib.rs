@@ -18,6 +18,7 @@ pub mod decisions;
 pub mod desk;
 pub mod host;
 pub mod http;
+pub mod inheritance;
 pub mod keys;
 pub mod node;
 pub mod oauth2;

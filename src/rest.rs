@@ -6,8 +6,10 @@
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
 //! | `global-config/services/rest`                           | what the framework does by default    | [`rest_apis`]   |
 //! | `{realm}/users`                                         | users                                 | [`users`]       |
-//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, gateway agents     | [`agents`]      |
-//! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
+//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
+//! | `{realm}/realm-config/services[/…]`                     | services of a realm, the provider     | [`services`]    |
+//! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
+//! | `global-config/secrets/stores/…`                        | keys, and what they are for           | [`stores`]      |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
 //!
@@ -41,6 +43,7 @@ pub mod schema;
 pub mod serverinfo;
 pub mod services;
 pub mod sessions;
+pub mod stores;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -65,16 +68,10 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    Routes::default()
+    stores::routes(agents::routes(services::routes(Routes::default())))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Global, "global-config/services/rest", rest_apis::RestApis)
         .resource(Scope::Realm, "users", users::Users)
-        .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
-        .resource(Scope::Realm, "realm-config/agents/OAuth2Client", agents::Agents(&agents::OAUTH2_CLIENT))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGateway", agents::Agents(&agents::IDENTITY_GATEWAY))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGatewayAgent", agents::Agents(&agents::IDENTITY_GATEWAY))
-        .resource(Scope::Realm, "realm-config/services", services::AllServices)
-        .resource(Scope::Realm, "realm-config/services/oauth-oidc", services::Provider)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
 }

@@ -21,7 +21,7 @@ pub mod token;
 use self::settings::SessionSettings;
 use crate::{
     bootstrap::ADMINISTRATOR_ID,
-    caller::{Caller, Kept},
+    caller::{self, Caller, Kept},
     consensus::Unavailable,
     desk::Desk,
     host,
@@ -47,7 +47,7 @@ pub struct New {
     pub realm: RealmPath,
     /// The document of the user or agent.
     pub subject: DocumentKey,
-    /// That document, as it was when the proof was checked: its fence goes into the session.
+    /// That document, as it was when the proof was checked: the fence under which it stands goes into the session.
     pub entry: Arc<Entry>,
     /// The journey, tree or chain (session property `Service`).
     pub service: String,
@@ -205,7 +205,7 @@ fn describe(desk: &Desk, new: &New, settings: &SessionSettings) -> SessionData {
     }
     SessionData {
         realm: new.realm.clone(),
-        fence: new.entry.document.fence,
+        fence: caller::standing(desk.views(), new.subject.kind, &new.entry).fence,
         name: name.into(),
         universal_id: universal_id(&new.realm, key).into(),
         subject: key.clone(),

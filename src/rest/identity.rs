@@ -4,7 +4,7 @@ use crate::{consensus::Unavailable, crest::Call, desk::WriteError, passwords::MA
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write, documents::Change};
 
 /// Kinds whose ids are names of clients and agents: one name space per realm (oauth2-config.md §11).
-pub const AGENT_KINDS: [Kind; 2] = [Kind::OAuth2Client, Kind::IdentityGateway];
+pub const AGENT_KINDS: [Kind; 3] = [Kind::OAuth2Client, Kind::IdentityGateway, Kind::Agent];
 
 /// AM's universal id: `id=demo,ou=user,o=beta,ou=services,o=alpha,ou=services,ou=am-config` for `/alpha/beta`. `kind` is
 /// `user`, `group` or `agent`.
@@ -74,9 +74,17 @@ pub enum NotCreated {
 /// # Errors
 /// See [`NotCreated`].
 pub async fn create(call: &Call<'_>, write: Write, name: &str, wanted: Named) -> Result<Seq, NotCreated> {
+    create_all(call, vec![write], name, wanted).await
+}
+
+/// As [`create`], with more writes of which all or none happen.
+///
+/// # Errors
+/// See [`NotCreated`].
+pub async fn create_all(call: &Call<'_>, mut writes: Vec<Write>, name: &str, wanted: Named) -> Result<Seq, NotCreated> {
     let rivals = rivals(call.realm, name, wanted);
     let free = |key: &DocumentKey| Write { key: key.clone(), when: Precondition::Absent, change: Change::Keep };
-    let writes: Vec<Write> = std::iter::once(write).chain(rivals.iter().map(free)).collect();
+    writes.extend(rivals.iter().map(free));
     match call.desk.write(writes).await {
         Ok(revisions) => {
             revisions.first().copied().ok_or(NotCreated::Other(WriteError::Unavailable(Unavailable::Unknown)))

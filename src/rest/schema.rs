@@ -18,6 +18,12 @@ const MAX_INT: i64 = i32::MAX as i64;
 /// Most entries of a list or map.
 const MAX_ENTRIES: usize = 1000;
 
+/// Longest name of an attribute that is not listed, bytes.
+const MAX_NAME_BYTES: usize = 255;
+
+/// Most bytes of attributes of one section that are not listed.
+const MAX_OTHER_BYTES: usize = 128 * 1024;
+
 /// AM's word for "nothing selected"; round-trips.
 pub const EMPTY: &str = "[Empty]";
 
@@ -42,6 +48,10 @@ pub enum Form {
     Secret,
     /// Accepted and dropped; shown as unset.
     Dropped,
+    /// The name of a group; never wrapped, never inherited (oauth2-config.md §2.1).
+    Group,
+    /// Stands for all attributes that are not listed: kept as they come, within bounds (oauth2-config.md §14.6).
+    Others,
 }
 
 /// A default.
@@ -113,6 +123,16 @@ impl Attribute {
         Self { name, label, form: Form::Text(any), default: Default::Text(default) }
     }
 
+    /// A string that passes `check`, with a default.
+    pub const fn checked_or(
+        name: &'static str,
+        label: &'static str,
+        check: fn(&str) -> bool,
+        default: &'static str,
+    ) -> Self {
+        Self { name, label, form: Form::Text(check), default: Default::Text(default) }
+    }
+
     /// One of `of`; an empty default is none.
     pub const fn choice(
         name: &'static str,
@@ -159,16 +179,31 @@ impl Attribute {
         Self { name, label, form: Form::Dropped, default: Default::None }
     }
 
+    /// See [`Form::Group`].
+    pub const fn group(name: &'static str, label: &'static str) -> Self {
+        Self { name, label, form: Form::Group, default: Default::None }
+    }
+
+    /// See [`Form::Others`].
+    pub const fn others(label: &'static str) -> Self {
+        Self { name: "", label, form: Form::Others, default: Default::None }
+    }
+
     /// Whether it is never wrapped (§2.1).
     fn is_bare(&self) -> bool {
-        matches!(self.form, Form::Secret | Form::Unset)
+        matches!(self.form, Form::Secret | Form::Unset | Form::Group)
+    }
+
+    /// Whether a group may say it: not the secret, not the group (§10).
+    pub fn is_shared(&self) -> bool {
+        !self.is_bare()
     }
 
     /// A value as it is stored, `null` for unset; §2.4.
     fn coerce(&self, value: &Value) -> Result<Value, Error> {
         let coerced = match (self.form, value) {
             (_, Value::Null) => return Ok(self.default.value()),
-            (Form::Text(_) | Form::Choice(_) | Form::Unset, Value::String(text)) if text.is_empty() => {
+            (Form::Text(_) | Form::Choice(_) | Form::Unset | Form::Group, Value::String(text)) if text.is_empty() => {
                 return Ok(self.default.value());
             }
             (Form::Flag, Value::Bool(_)) => Some(value.clone()),
@@ -177,6 +212,7 @@ impl Attribute {
             (Form::Int(least), Value::Number(number)) => integer(number.as_i64(), least),
             (Form::Int(least), Value::String(text)) => integer(text.parse().ok(), least),
             (Form::Text(check), Value::String(text)) => check(text).then(|| value.clone()),
+            (Form::Group, Value::String(text)) => super::identity::is_name(text).then(|| value.clone()),
             (Form::Choice(of), Value::String(text)) => choose(of, text),
             (Form::Choice(of), Value::Bool(flag)) => choose(of, &flag.to_string()),
             (Form::List(check), Value::Array(values)) => list(values, check),
@@ -197,7 +233,7 @@ impl Attribute {
             Form::Map => ("object", json!({"patternProperties": {".*": {"type": "string"}}})),
             Form::Choice(of) => ("string", json!({"enum": of})),
             Form::Secret => ("string", json!({"format": "password"})),
-            Form::Text(_) | Form::Unset | Form::Dropped => ("string", json!({})),
+            Form::Text(_) | Form::Unset | Form::Dropped | Form::Group | Form::Others => ("string", json!({})),
         };
         let mut schema = json!({
             "title": self.label, "description": "", "propertyOrder": order * 100, "required": false, "type": kind,
@@ -297,6 +333,17 @@ fn unwrapped(value: &Value) -> &Value {
     }
 }
 
+/// An attribute, by its section and its name.
+pub type Place = (&'static str, &'static str);
+
+/// What was read of something that may inherit (§2, §10).
+pub struct ReadHeir {
+    /// What it says itself.
+    pub own: Read,
+    /// What it wants to inherit.
+    pub inherited: Vec<Place>,
+}
+
 impl Schema {
     /// Reads what a client sends.
     ///
@@ -307,7 +354,8 @@ impl Schema {
         let nothing = Object::new();
         let top: Vec<&str> =
             self.sections.iter().flat_map(Section::members).chain(self.opaque.iter().copied()).collect();
-        if content.keys().any(|name| !is_ignored(name) && !top.contains(&name.as_str())) {
+        let open = self.sections.iter().any(|section| section.name.is_empty() && section.is_open());
+        if !open && content.keys().any(|name| !is_ignored(name) && !top.contains(&name.as_str())) {
             return Err(Error::invalid_attribute(top));
         }
         for section in self.sections {
@@ -318,7 +366,8 @@ impl Schema {
                 (_, Some(_)) => return Err(Error::invalid_value(section.title)),
             };
             let names = || section.attributes.iter().map(|attribute| attribute.name);
-            if !section.name.is_empty() && given.keys().any(|name| !is_ignored(name) && !names().any(|n| n == name)) {
+            let closed = !section.name.is_empty() && !section.is_open();
+            if closed && given.keys().any(|name| !is_ignored(name) && !names().any(|n| n == name)) {
                 return Err(Error::invalid_attribute(names()));
             }
             let kept = match left_out {
@@ -338,6 +387,10 @@ impl Schema {
                         if let Some(secret) = secret(attribute, value)? {
                             read.secret = Some(secret);
                         }
+                    }
+                    Form::Others => {
+                        let known = |name: &str| names().chain(top.iter().copied()).any(|known| known == name);
+                        values.extend(others(attribute, given, known)?);
                     }
                     _ => {
                         let value = attribute.coerce(value)?;
@@ -365,14 +418,48 @@ impl Schema {
         Ok(read)
     }
 
+    /// As [`read`](Self::read) with defaults for what is left out, and what is to be inherited.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_heir(&self, content: &Object) -> Result<ReadHeir, Error> {
+        let own = self.read(content, LeftOut::Default)?;
+        let wants = |(section, name): &Place| {
+            let given = Self::given(content, (section, name));
+            given.and_then(|given| given.get("inherited")).and_then(Value::as_bool).unwrap_or(false)
+        };
+        Ok(ReadHeir { own, inherited: self.heritable().filter(wants).collect() })
+    }
+
+    /// What may be inherited.
+    pub fn heritable(&self) -> impl Iterator<Item = Place> {
+        self.sections.iter().filter(|section| !section.bare).flat_map(|section| {
+            let can = |attribute: &&Attribute| {
+                attribute.is_shared() && !matches!(attribute.form, Form::Dropped | Form::Others)
+            };
+            section.attributes.iter().filter(can).map(|attribute| (section.name, attribute.name))
+        })
+    }
+
+    /// What a client sends for an attribute, as it sends it.
+    pub fn given<'c>(content: &'c Object, (section, name): Place) -> Option<&'c Value> {
+        let group = if section.is_empty() { Some(content) } else { content.get(section).and_then(Value::as_object) };
+        group?.get(name)
+    }
+
     /// §2.1.
     pub fn wrapped(&self, stored: &Object) -> Object {
+        self.wrapped_heir(stored, |_| false)
+    }
+
+    /// §2.1, of something whose inherited values stand in it already.
+    pub fn wrapped_heir(&self, stored: &Object, inherits: impl Fn((&str, &str)) -> bool) -> Object {
         self.show(stored, |section, attribute, value| match (value, section.bare || attribute.is_bare()) {
             (Value::Null, true) if section.bare => Some(Value::Null),
             (Value::Null, true) => None,
             (value, true) => Some(value),
-            (Value::Null, false) => Some(json!({"inherited": false})),
-            (value, false) => Some(json!({"inherited": false, "value": value})),
+            (Value::Null, false) => Some(json!({"inherited": inherits((section.name, attribute.name))})),
+            (value, false) => Some(json!({"inherited": inherits((section.name, attribute.name)), "value": value})),
         })
     }
 
@@ -401,6 +488,13 @@ impl Schema {
             for attribute in section.attributes {
                 let value = match attribute.form {
                     Form::Secret => continue,
+                    Form::Others => {
+                        let others = own.into_iter().flatten().filter(|(name, _)| !self.is_listed(section, name));
+                        values.extend(others.filter_map(|(name, value)| {
+                            Some((name.clone(), shape(section, attribute, value.clone())?))
+                        }));
+                        continue;
+                    }
                     Form::Dropped => None,
                     _ => own.and_then(|own| own.get(attribute.name)).cloned(),
                 };
@@ -423,6 +517,14 @@ impl Schema {
         shown
     }
 
+    /// Whether `name` is an attribute of its own in `section`, or something else that stands beside such.
+    fn is_listed(&self, section: &Section, name: &str) -> bool {
+        let beside = |other: &Section| section.name.is_empty() && other.name == name;
+        name.starts_with('_')
+            || section.attributes.iter().any(|attribute| attribute.name == name)
+            || self.sections.iter().any(beside)
+    }
+
     /// JSON schema for consoles.
     pub fn json_schema(&self) -> Value {
         let mut properties = Object::new();
@@ -431,7 +533,7 @@ impl Schema {
                 .attributes
                 .iter()
                 .enumerate()
-                .filter(|(_, attribute)| !matches!(attribute.form, Form::Dropped | Form::Unset));
+                .filter(|(_, attribute)| !matches!(attribute.form, Form::Dropped | Form::Unset | Form::Others));
             let own = own.map(|(order, attribute)| (attribute.name.to_owned(), attribute.json_schema(order + 1)));
             if section.name.is_empty() {
                 properties.extend(own);
@@ -450,9 +552,14 @@ impl Section {
     /// The members that it has at the top of a body.
     fn members(&self) -> Vec<&'static str> {
         match self.name {
-            "" => self.attributes.iter().map(|attribute| attribute.name).collect(),
+            "" => self.attributes.iter().map(|attribute| attribute.name).filter(|name| !name.is_empty()).collect(),
             name => vec![name],
         }
+    }
+
+    /// Whether it takes attributes that are not listed.
+    fn is_open(&self) -> bool {
+        self.attributes.iter().any(|attribute| matches!(attribute.form, Form::Others))
     }
 
     /// Its values in a stored body.
@@ -461,6 +568,44 @@ impl Section {
             "" => Some(stored),
             name => stored.get(name)?.as_object(),
         }
+    }
+}
+
+/// The attributes of `given` that are not listed, as they are kept. Names that servers own are refused, and what sounds like a
+/// secret is dropped wherever it stands: nobody here would use it, and the log keeps none in the clear (G5).
+fn others(attribute: &Attribute, given: &Object, known: impl Fn(&str) -> bool) -> Result<Object, Error> {
+    let invalid = || Error::invalid_value(attribute.label);
+    let mut kept = Object::new();
+    let mut bytes = 0;
+    for (name, value) in given.iter().filter(|(name, _)| !is_ignored(name) && !known(name)) {
+        if name.starts_with('_') || name.len() > MAX_NAME_BYTES || kept.len() >= MAX_ENTRIES {
+            return Err(invalid());
+        }
+        let value = without_secrets(unwrapped(value));
+        bytes += name.len() + value.to_string().len();
+        if bytes > MAX_OTHER_BYTES {
+            return Err(invalid());
+        }
+        if !value.is_null() && !is_secret_name(name) {
+            kept.insert(name.clone(), value);
+        }
+    }
+    Ok(kept)
+}
+
+fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "secret", "privatekey", "passphrase", "credential"].iter().any(|word| name.contains(word))
+}
+
+fn without_secrets(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let open = members.iter().filter(|(name, _)| !is_secret_name(name));
+            Value::Object(open.map(|(name, value)| (name.clone(), without_secrets(value))).collect())
+        }
+        Value::Array(values) => values.iter().map(without_secrets).collect(),
+        plain => plain.clone(),
     }
 }
 

@@ -59,6 +59,9 @@ async fn strangers_and_users_administer_nothing() {
         "/realms/root/realm-config/agents/IdentityGateway",
         "/realms/root/realm-config/services",
         "/realms/root/realm-config/services/oauth-oidc",
+        "/realms/root/realm-config/services/session",
+        "/global-config/services",
+        "/global-config/services/platform",
     ] {
         for (method, tail) in [
             ("GET", ""),
@@ -71,7 +74,9 @@ async fn strangers_and_users_administer_nothing() {
             ("GET", "/x"),
         ] {
             // What has no instances is asked itself.
-            let whole = ["oauth-oidc", "agents", "services", "rest"].iter().any(|end| path.ends_with(end));
+            let whole = ["oauth-oidc", "agents", "services", "session", "platform", "rest"]
+                .iter()
+                .any(|end| path.ends_with(end));
             let path = format!("{path}{}", if whole { tail.trim_start_matches("/x") } else { tail });
             let stranger = rig.ask(method, &path).json(&json!({})).await;
             assert_eq!(stranger.error(), (401, "Access Denied"), "{method} {path}");
