@@ -3,7 +3,8 @@
 use super::{AgentType, EXISTS, TYPE, VERIFIER, fits, tag};
 use crate::{
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
+        Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version,
+        pointer::Names,
     },
     desk::{WriteError, delete, put},
     inheritance::{self, INHERITED},
@@ -221,6 +222,16 @@ impl Resource for Agents {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled(
+                self.0.name,
+                "Values are plain or `{\"inherited\": false, \"value\": …}`, and wrapped when one is read alone",
+            )
+            .written(self.0.schema.json_schema())
+            .configuration()
     }
 
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
