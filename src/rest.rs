@@ -11,6 +11,8 @@
 //! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
 //! | `global-config/secrets/stores/…`                        | keys, and what they are for           | [`stores`]      |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
+//! | `{realm}/realm-config/authentication[/…]`               | settings, journeys, nodes, chains, modules | [`authentication`] |
+//! | `{realm}/scripts`, `libraries`, `contexts`              | scripts                               | [`scripts`]     |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
 //!
 //! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes()`], then [`Routes::resource`] (see
@@ -33,6 +35,7 @@
 
 pub mod agents;
 pub mod authenticate;
+pub mod authentication;
 pub mod authorization;
 pub mod descriptors;
 pub mod identity;
@@ -40,6 +43,7 @@ pub mod realms;
 pub mod rest_apis;
 pub mod routes;
 pub mod schema;
+pub mod scripts;
 pub mod serverinfo;
 pub mod services;
 pub mod sessions;
@@ -48,6 +52,7 @@ pub mod stores;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod typed;
 pub mod users;
 
 pub use routes::{Csrf, PlainCall, Routes, Scope};
@@ -68,7 +73,8 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    stores::routes(agents::routes(services::routes(Routes::default())))
+    let routes = stores::routes(agents::routes(services::routes(Routes::default())));
+    scripts::routes(authentication::routes(routes))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Global, "global-config/services/rest", rest_apis::RestApis)
         .resource(Scope::Realm, "users", users::Users)

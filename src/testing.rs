@@ -77,11 +77,21 @@ pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
 
 /// As [`desk`], with another record of decisions, and other rules for them.
 pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> (Desk, Arc<Alone>) {
-    desk_that(audit, decisions, front()).await
+    desk_of(audit, decisions, Guard::default(), front()).await
+}
+
+/// As [`desk`], with other limits of failed attempts.
+pub(crate) async fn desk_guarded(guard: Guard) -> (Desk, Arc<Alone>) {
+    let audit = Audit::start(Default::default(), LogFormat::Text).expect("a thread");
+    desk_of(audit, &Default::default(), guard, front()).await
 }
 
 /// As [`desk_with`], with another look.
 pub(crate) async fn desk_that(audit: Audit, decisions: &decisions::Settings, front: Front) -> (Desk, Arc<Alone>) {
+    desk_of(audit, decisions, Guard::default(), front).await
+}
+
+async fn desk_of(audit: Audit, decisions: &decisions::Settings, guard: Guard, front: Front) -> (Desk, Arc<Alone>) {
     let views = Arc::new(Views::default());
     let actors = Arc::new(Actors::start(&[Arbiter::current()], views.clone()).expect("one arbiter"));
     let alone = Arc::new(Alone {
@@ -98,7 +108,7 @@ pub(crate) async fn desk_that(audit: Audit, decisions: &decisions::Settings, fro
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
         rules: Rules::new(decisions),
-        guard: Guard::default(),
+        guard,
         front,
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),

@@ -346,6 +346,41 @@ async fn unknown_realms_and_paths_are_told_apart() {
     assert!(reply.body.contains("Invalid realm, /&lt;b&gt;") && !reply.body.contains("<b>"), "{}", reply.body);
 }
 
+/// oauth2-endpoints §1.1, AD-01: names ignore case, the host is an alias where the path says nothing, and the path wins.
+#[actix_web::test]
+async fn a_realm_is_found_by_case_and_by_host() {
+    let world = World::new().await;
+    let body = serde_json::json!({"name": "Beta", "parentPath": "/", "active": true, "aliases": ["beta.example.com"]});
+    let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, "/Beta");
+    let write = crate::desk::put(key, quorate_raft::Precondition::Absent, &body, Vec::new(), false);
+    world.desk.write(vec![write]).await.expect("written");
+    let issuer = |host: &'static str, path: &'static str| {
+        let request = TestRequest::get().uri(&format!("/am/oauth2{path}")).insert_header(("Host", host));
+        let world = &world;
+        async move {
+            let reply = world.send(request).await;
+            let issuer = reply.json()["issuer"].as_str().unwrap_or_default().to_owned();
+            issuer.split_once("/oauth2").map_or(reply.status.to_string(), |(_, realm)| realm.to_owned())
+        }
+    };
+    let metadata = "/.well-known/openid-configuration";
+    for (host, path, realm) in [
+        ("am.example.com", "/realms/root/realms/BETA", "/realms/root/realms/Beta"),
+        ("am.example.com", "/beta", "/realms/root/realms/Beta"),
+        ("am.example.com", "/realms/ROOT", ""),
+        ("beta.example.com", "", "/realms/root/realms/Beta"),
+        ("BETA.example.com:8443", "", "/realms/root/realms/Beta"),
+        ("beta.example.com", "/realms/root", ""),
+        ("beta.example.com", "/alpha", "/realms/root/realms/alpha"),
+        ("am.example.com", "/beta.example.com", "/realms/root/realms/Beta"),
+        ("elsewhere.example.com", "", ""),
+    ] {
+        let path: &'static str = format!("{path}{metadata}").leak();
+        assert_eq!(issuer(host, path).await, realm, "{host} {path}");
+    }
+    assert_eq!(issuer("beta.example.com", "/nosuch/.well-known/openid-configuration").await, "400");
+}
+
 #[actix_web::test]
 async fn ht_08_other_methods_are_refused() {
     let world = World::new().await;

@@ -17,7 +17,7 @@ use crate::{
     },
     desk::{WriteError, put},
     realms::from_parameter,
-    rest::authorization::built_in,
+    rest::{authentication, authorization},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use quorate_raft::{Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq};
@@ -42,6 +42,7 @@ pub(super) const RESERVED: &[&str] = &[
     "bc-authorize",
     "conditiontypes",
     "connect",
+    "contexts",
     "dashboard",
     "decisioncombiners",
     "device",
@@ -257,7 +258,8 @@ impl Resource for Realms {
         let body = fields.body();
         let write = put(key(&path), Precondition::Absent, &Value::Object(body.clone()), fields.references(), false);
         // What a realm has is there with it, or neither is.
-        let writes = std::iter::once(write).chain(built_in::writes(&path)).collect();
+        let writes = std::iter::once(write).chain(authorization::built_in::writes(&path));
+        let writes = writes.chain(authentication::built_in::writes(&path)).collect();
         match call.write_all(writes).await {
             Ok(revision) => Ok(Item::new(id_of(path.as_str()), Some(revision), body)),
             Err(WriteError::Refused(Refusal::Exists(_))) => Err(taken()),

@@ -4,7 +4,9 @@
 //! |------------|---------------------------------------------------------------------|
 //! | `administration` | two administrators at once; nodes lost between their writes   |
 //! | `faults`   | leader, follower, all nodes killed; nodes paused; quorum lost; disk full |
+//! | `inheritance` | one write about many clients, or about all tokens                |
 //! | `lifecycle`| graceful stop, second start on the same data, restart                |
+//! | `sessions` | sessions, quotas and failed attempts, told to one node, asked of another |
 //! | `chaos`    | random faults under random load; the history is checked              |
 
 #[path = "../harness/mod.rs"]
@@ -13,4 +15,6 @@ mod harness;
 mod administration;
 mod chaos;
 mod faults;
+mod inheritance;
 mod lifecycle;
+mod sessions;

@@ -87,7 +87,7 @@ fn section_mut<'o>(body: &'o mut Object, section: &str) -> Option<&'o mut Object
     if section.is_empty() { Some(body) } else { body.get_mut(section).and_then(Value::as_object_mut) }
 }
 
-fn value<'b>(body: &'b Value, (section, name): Place) -> Option<&'b Value> {
+fn value(body: &Value, (section, name): Place) -> Option<&Value> {
     let group = if section.is_empty() { Some(body) } else { body.get(section) };
     group?.get(name)
 }

@@ -6,7 +6,7 @@
 //! | `session`                   | authn-sessions-realms.md b.6       | sessions                                    |
 //! | `amSessionPropertyWhitelist`| authn-sessions-realms.md b.3, b.5  | sessions                                    |
 //! | `validation`                | authn-sessions-realms.md a.7       | authentication: where `goto` may lead       |
-//! | `audit`                     | authn-sessions-realms.md f.6       | the audit trail                             |
+//! | `audit`                     | authn-sessions-realms.md f.6       | kept; what is recorded is each node's configuration |
 //! | `platform`                  | authn-sessions-realms.md b.1, f.2  | cookies, `serverinfo`                       |
 //! | `dashboard`                 | authn-sessions-realms.md f.4       | kept for consoles and exports               |
 //! | `baseurl`                   | (AM's Base URL Source)             | kept for exports; our base URL is the cluster's |

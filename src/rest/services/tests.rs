@@ -291,3 +291,77 @@ async fn of_two_first_writers_of_a_global_service_one_wins() {
     let (a, b) = futures_util::join!(rig.send("PUT", &path, json!({})), rig.send("PUT", &path, json!({})));
     assert_eq!([a.status, b.status], [200, 200], "who names no revision is not bothered");
 }
+
+/// Deny by default: services, agents, groups and keys are administrators' business, each of them.
+#[actix_web::test]
+async fn nobody_else_configures_anything() {
+    let rig = rig().await;
+    let user = json!({"username": "demo", "userpassword": "correct horse"});
+    rig.send("POST", "/realms/root/realms/alpha/users?_action=create", user).await;
+    let demo = rig.session(&RealmPath::from("/alpha"), Kind::User, "demo").await;
+    rig.send("PUT", "/realms/root/realms/alpha/realm-config/agents/IdentityGateway/ig", json!({})).await;
+    let agent = rig.session(&RealmPath::from("/alpha"), Kind::IdentityGateway, "ig").await;
+    let of_realm = [
+        "/realm-config/services",
+        "/realm-config/services/oauth-oidc",
+        "/realm-config/services/session",
+        "/realm-config/services/amSessionPropertyWhitelist",
+        "/realm-config/services/validation",
+        "/realm-config/services/audit",
+        "/realm-config/services/dashboard",
+        "/realm-config/services/baseurl",
+        "/realm-config/services/RemoteConsentService",
+        "/realm-config/secrets/stores",
+        "/realm-config/agents",
+        "/realm-config/agents/groups",
+        "/realm-config/agents/WebAgent",
+        "/realm-config/agents/J2EEAgent",
+        "/realm-config/agents/2.2_Agent",
+        "/realm-config/agents/OAuth2Client",
+        "/realm-config/agents/OAuth2Thing",
+        "/realm-config/agents/SharedAgent",
+        "/realm-config/agents/SoapSTSAgent",
+        "/realm-config/agents/RemoteConsentAgent",
+        "/realm-config/agents/SoftwarePublisher",
+        "/realm-config/agents/IdentityGateway",
+        "/realm-config/agents/IdentityGatewayAgent",
+        "/realm-config/agents/TrustedJwtIssuer",
+        "/realm-config/agents/groups/WebAgent",
+        "/realm-config/agents/groups/J2EEAgent",
+        "/realm-config/agents/groups/OAuth2Client",
+        "/realm-config/agents/groups/SoapSTSAgent",
+        "/realm-config/agents/groups/RemoteConsentAgent",
+        "/realm-config/agents/groups/SoftwarePublisher",
+        "/realm-config/agents/groups/IdentityGatewayAgent",
+        "/realm-config/agents/groups/TrustedJwtIssuer",
+    ];
+    let of_cluster = [
+        "/global-config/services",
+        "/global-config/services/oauth-oidc",
+        "/global-config/services/session",
+        "/global-config/services/amSessionPropertyWhitelist",
+        "/global-config/services/validation",
+        "/global-config/services/audit",
+        "/global-config/services/platform",
+        "/global-config/services/dashboard",
+        "/global-config/services/baseurl",
+        "/global-config/services/RemoteConsentService",
+        "/global-config/secrets/stores",
+        "/global-config/secrets/stores/KeyStoreSecretStore",
+        "/global-config/secrets/stores/KeyStoreSecretStore/default-keystore/mappings",
+    ];
+    let of_realm = of_realm.map(|path| format!("/realms/root/realms/alpha{path}"));
+    for path in of_realm.into_iter().chain(of_cluster.map(str::to_owned)) {
+        for (method, tail) in [("GET", "?_queryFilter=true"), ("POST", "?_action=getType"), ("PUT", "")] {
+            let path = format!("{path}{tail}");
+            let stranger = rig.ask(method, &path).json(&json!({})).await;
+            assert_eq!(stranger.error(), (401, "Access Denied"), "{method} {path}");
+            for session in [&demo, &agent] {
+                let refused = rig.ask(method, &path).session(session).json(&json!({})).await;
+                assert_eq!(refused.error(), (403, "The user has insufficient privileges"), "{method} {path}");
+            }
+        }
+        let administrator = rig.send("POST", &format!("{path}?_action=getType"), json!({})).await;
+        assert!([200, 501].contains(&administrator.status), "{path}: {}", administrator.text);
+    }
+}

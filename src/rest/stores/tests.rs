@@ -60,10 +60,8 @@ async fn the_store_and_its_mappings_are_those_of_the_reference() {
     };
     let all = act(format!("{STORES}?_action=nextdescendents")).await.json;
     assert_eq!(all["result"][0]["_type"]["_id"], "KeyStoreSecretStore");
-    assert_eq!(act(format!("{STORE}?_action=nextdescendents")).await.json["result"][0], {
-        let first = rig.get(&format!("{MAPPINGS}/{}", LABELS[0].name)).await.json;
-        first
-    });
+    let below = act(format!("{STORE}?_action=nextdescendents")).await.json;
+    assert_eq!(below["result"][0], rig.get(&format!("{MAPPINGS}/{}", LABELS[0].name)).await.json);
     assert_eq!(act(format!("{STORES}?_action=getCreatableTypes")).await.json, json!({"result": []}));
     assert_eq!(act(format!("{MAPPINGS}?_action=getType")).await.json["_id"], "mappings");
     let schema = act(format!("{MAPPINGS}?_action=schema")).await.json;

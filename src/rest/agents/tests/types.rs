@@ -269,7 +269,8 @@ async fn an_agent_of_another_product_is_kept_as_it_comes() {
 async fn agents_sign_in_and_others_do_not() {
     let rig = rig().await;
     let alpha = RealmPath::from("/alpha");
-    let login = |name: &'static str| authn::check(&rig.desk, &alpha, Service::Agents("Agent"), name, "agent-secret");
+    let login =
+        |name: &'static str| authn::check(&rig.desk, &alpha, Service::Agents("Agent"), name, "agent-secret", None);
     for (kind, status) in [
         ("IdentityGatewayAgent", json!({"status": "Inactive"})),
         ("2.2_Agent", json!({"status": "Inactive"})),
