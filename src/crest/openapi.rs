@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 pub const OPENAPI: &str = "3.0.3";
 
 /// Statuses that any request below `/json` may get (crest.md §11): its own, the framework's, and the cluster's.
-const COMMON: [u16; 9] = [400, 403, 404, 409, 412, 413, 500, 501, 503];
+const COMMON: [u16; 10] = [400, 403, 404, 409, 412, 413, 429, 500, 501, 503];
 
 /// An endpoint, as it was registered.
 pub struct Endpoint {

@@ -350,12 +350,13 @@ async fn unknown_realms_and_paths_are_told_apart() {
 #[actix_web::test]
 async fn a_realm_is_found_by_case_and_by_host() {
     let world = World::new().await;
-    let body = serde_json::json!({"name": "Beta", "parentPath": "/", "active": true, "aliases": ["beta.example.com"]});
+    let body = json!({"name": "Beta", "parentPath": "/", "active": true, "aliases": ["beta.example.com"]});
     let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, "/Beta");
-    let write = crate::desk::put(key, quorate_raft::Precondition::Absent, &body, Vec::new(), false);
+    let write = put(key, Precondition::Absent, &body, Vec::new(), false);
     world.desk.write(vec![write]).await.expect("written");
-    let issuer = |host: &'static str, path: &'static str| {
-        let request = TestRequest::get().uri(&format!("/am/oauth2{path}")).insert_header(("Host", host));
+    let issuer = |host: &str, path: &str| {
+        let uri = format!("/am/oauth2{path}/.well-known/oauth-authorization-server");
+        let request = TestRequest::get().uri(&uri).insert_header(("Host", host));
         let world = &world;
         async move {
             let reply = world.send(request).await;
@@ -363,7 +364,6 @@ async fn a_realm_is_found_by_case_and_by_host() {
             issuer.split_once("/oauth2").map_or(reply.status.to_string(), |(_, realm)| realm.to_owned())
         }
     };
-    let metadata = "/.well-known/openid-configuration";
     for (host, path, realm) in [
         ("am.example.com", "/realms/root/realms/BETA", "/realms/root/realms/Beta"),
         ("am.example.com", "/beta", "/realms/root/realms/Beta"),
@@ -375,10 +375,9 @@ async fn a_realm_is_found_by_case_and_by_host() {
         ("am.example.com", "/beta.example.com", "/realms/root/realms/Beta"),
         ("elsewhere.example.com", "", ""),
     ] {
-        let path: &'static str = format!("{path}{metadata}").leak();
         assert_eq!(issuer(host, path).await, realm, "{host} {path}");
     }
-    assert_eq!(issuer("beta.example.com", "/nosuch/.well-known/openid-configuration").await, "400");
+    assert_eq!(issuer("beta.example.com", "/nosuch").await, "400");
 }
 
 #[actix_web::test]

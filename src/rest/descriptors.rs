@@ -98,7 +98,8 @@ pub fn authenticate() -> Vec<Exchange> {
         request: Some(json!({"type": "object", "properties": {
             "authId": {"type": "string"}, "callbacks": {"type": "array", "items": {"type": "object"}},
         }})),
-        answers: vec![(200, json!({"type": "object"})), (429, json!({"type": "object"}))],
+        // Version 1 has errors of its own shape.
+        answers: [200, 400, 401, 405, 415, 429].map(|code| (code, json!({"type": "object"}))).into(),
         is_public: true,
     }]
 }

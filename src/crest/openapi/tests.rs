@@ -51,7 +51,7 @@ fn a_collection_has_its_methods() {
     assert_eq!((&on_instance["schema"]["enum"], &on_instance["required"]), (&json!(["changePassword"]), &json!(true)));
     let codes: Vec<&String> =
         paths["/realms/root/users/{id}"]["put"]["responses"].as_object().expect("codes").keys().collect();
-    assert_eq!(codes, ["200", "201", "400", "401", "403", "404", "409", "412", "413", "428", "500", "501", "503"]);
+    assert_eq!(codes, ["200", "201", "400", "401", "403", "404", "409", "412", "413", "428", "429", "500", "501", "503"]);
     let schema = &post["requestBody"]["content"]["application/json"]["schema"]["anyOf"][1];
     assert_eq!(schema["required"], json!(["username"]));
     assert_eq!(schema["properties"]["username"], json!({"type": "string", "title": "Name"}));
