@@ -7,6 +7,7 @@ use crate::{
     consensus::Unavailable,
     desk::Desk,
     inheritance::{self, Standing},
+    privileges::{self, Endpoint, Privileges, Right},
     secrets::{HandleKind, Presented},
     sessions::{self, client_based, settings::SessionSettings, token},
     views::{Entry, Views},
@@ -46,6 +47,8 @@ pub struct Caller {
     pub kept: Kept,
     /// What the caller is.
     pub role: Role,
+    /// What the caller's groups give, in the realm of the login and below: see [`Caller::may`].
+    pub privileges: Privileges,
 }
 
 impl Caller {
@@ -60,8 +63,8 @@ impl Caller {
     }
 
     /// Whether the caller may administer `realm`.
-    pub fn administers(&self, _realm: &RealmPath) -> bool {
-        self.role == Role::Administrator
+    pub fn administers(&self, realm: &RealmPath) -> bool {
+        self.may(Endpoint::Configuration, Right::Modify, realm)
     }
 }
 
@@ -119,7 +122,8 @@ pub fn session(desk: &Desk, presented: &str) -> Option<Caller> {
         Kind::User => Role::User,
         _ => Role::Agent,
     };
-    Some(Caller { hash, session, kept, role })
+    let privileges = privileges::held(desk.views(), data);
+    Some(Caller { hash, session, kept, role, privileges })
 }
 
 /// The caller of `request`, if it carries a live session. Includes the barrier, and notes that the session was used.

@@ -26,19 +26,21 @@ use crate::{
     host,
     policy::{
         self, PolicySetIndex,
-        circumstances::{Circumstances, Effect, Environment},
+        circumstances::{Circumstances, Effect, Environment, Services},
         decide::{self, Decided, Decision, Request},
         explain::{self, Explanation},
         model::Policy,
-        subject::{Claims, Profile, Qualified, Session, Subject, UniversalId},
+        subject::{Claims, Fault, Profile, Qualified, Session, Subject, UniversalId},
         tree,
     },
-    sessions,
+    rest::identity::named_user,
+    sessions::{self, universal_id},
     telemetry::{self, label},
+    views::Views,
 };
 use actix_web::HttpRequest;
 use metrics::{Counter, Histogram, counter, histogram};
-use quorate_raft::{RealmPath, Seq};
+use quorate_raft::{DocumentKey, Kind, RealmPath, Seq};
 use serde_json::Value;
 use std::{
     net::IpAddr,
@@ -95,7 +97,7 @@ impl Who {
     /// speaks, where that is known better than by the session.
     pub fn session(desk: &Desk, owner: &Caller, address: Option<IpAddr>) -> Self {
         let data = &owner.session.data;
-        let mut subject = Subject { session: Some(session(owner, address)), ..Subject::default() };
+        let mut subject = Subject { session: Some(session(desk, owner, address)), ..Subject::default() };
         subject.profile = desk.views().entry(&data.subject).map(|entry| profile(entry.json()));
         Self { subject, owner: Some(owner.clone()) }
     }
@@ -121,7 +123,7 @@ impl Who {
 }
 
 /// What conditions may look at, from the session store.
-fn session(owner: &Caller, address: Option<IpAddr>) -> Session {
+fn session(desk: &Desk, owner: &Caller, address: Option<IpAddr>) -> Session {
     let data = &owner.session.data;
     let realm = data.realm.to_string();
     let millis = |stamp: quorate_raft::Stamp| i64::try_from(stamp.0).unwrap_or(i64::MAX);
@@ -129,7 +131,7 @@ fn session(owner: &Caller, address: Option<IpAddr>) -> Session {
     let started_at = data.properties.get(HOST).and_then(|host| host.parse().ok());
     Session {
         user: UniversalId::new(&*data.universal_id),
-        groups: Vec::new(),
+        groups: groups(desk, &data.subject),
         auth_level: data.auth_level.into(),
         modules: Vec::new(),
         services: service.into_iter().collect(),
@@ -138,6 +140,41 @@ fn session(owner: &Caller, address: Option<IpAddr>) -> Session {
         authenticated_at: millis(owner.session.created),
         properties: data.properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
     }
+}
+
+/// The groups of a user, as policies name them: those of the user's own realm.
+fn groups(desk: &Desk, user: &DocumentKey) -> Vec<UniversalId> {
+    let of_user = (user.kind == Kind::User).then(|| desk.views().groups_of(&user.realm, &user.id));
+    let group = |id: &Arc<str>| DocumentKey { realm: user.realm.clone(), kind: Kind::Group, id: id.clone() };
+    let ids = of_user.iter().flat_map(|groups| groups.iter());
+    ids.map(|id| UniversalId::new(universal_id(&user.realm, &group(id)))).collect()
+}
+
+/// Whom conditions may ask (§4.14): users have groups, nobody else does.
+impl Services for Desk {
+    fn groups(&self, of: &UniversalId) -> Result<Vec<UniversalId>, Fault> {
+        Ok(located(self.views(), of.as_str()).map(|user| groups(self, &user)).unwrap_or_default())
+    }
+}
+
+/// The user behind a universal id.
+fn located(views: &Views, id: &str) -> Option<DocumentKey> {
+    let id = id.to_lowercase();
+    let (_, place) = id.split_once(",ou=user,")?;
+    let levels = place.strip_suffix("ou=am-config")?;
+    let levels = if levels.is_empty() { levels } else { levels.strip_suffix("ou=services,")? };
+    let names = levels.split_terminator(',').rev().map(|level| level.strip_prefix("o="));
+    let path = names.collect::<Option<Vec<_>>>()?.iter().fold(String::new(), |path, name| path + "/" + name);
+    let realm = match path.is_empty() {
+        true => RealmPath::root(),
+        false => {
+            let realms = views.rows(&RealmPath::root(), Kind::Realm);
+            let row = realms.since(&path).next().filter(|row| *row.folded == *path)?;
+            RealmPath(row.id.clone())
+        }
+    };
+    let user = named_user(&realm, &id)?;
+    Some(DocumentKey::new(&realm, Kind::User, &user))
 }
 
 /// Attributes that a policy may show: texts and lists of texts, nothing secret.
@@ -223,7 +260,8 @@ pub struct Question<'q> {
 
 impl Question<'_> {
     fn circumstances(&self) -> Circumstances<'_> {
-        Circumstances::new(self.realm.as_str(), self.environment, now())
+        let told = Circumstances::new(self.realm.as_str(), self.environment, now());
+        Circumstances { services: self.desk, ..told }
     }
 
     fn request<'r>(&'r self, resources: &'r [String]) -> Request<'r> {

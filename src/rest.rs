@@ -5,7 +5,8 @@
 //! |---------------------------------------------------------|---------------------------------------|-----------------|
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
 //! | `global-config/services/rest`                           | what the framework does by default    | [`rest_apis`]   |
-//! | `{realm}/users`                                         | users                                 | [`users`]       |
+//! | `{realm}/users`, `users/{user}/groups`, `…/oauth2/applications` | users, and what is below one   | [`users`]       |
+//! | `{realm}/groups`                                        | groups, privileges                    | [`groups`]      |
 //! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
 //! | `{realm}/realm-config/services[/…]`                     | services of a realm, the provider     | [`services`]    |
 //! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
@@ -38,6 +39,7 @@ pub mod authenticate;
 pub mod authentication;
 pub mod authorization;
 pub mod descriptors;
+pub mod groups;
 pub mod identity;
 pub mod realms;
 pub mod rest_apis;
@@ -78,6 +80,11 @@ pub fn routes() -> Routes {
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Global, "global-config/services/rest", rest_apis::RestApis)
         .resource(Scope::Realm, "users", users::Users)
+        .below(Scope::Realm, "users/{user}/groups", |ids| users::memberships::Memberships { user: ids.concat() })
+        .below(Scope::Realm, "users/{user}/oauth2/applications", |ids| users::applications::Applications {
+            user: ids.concat(),
+        })
+        .resource(Scope::Realm, "groups", groups::Groups)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
 }
@@ -162,7 +169,7 @@ async fn answer(
     match target {
         Target::Plain { csrf, handler, .. } => {
             *agent = PLAIN;
-            if *csrf == Csrf::Checked {
+            if csrf == Csrf::Checked {
                 check_origin(desk, request).await?;
             }
             let params = Params::parse(request.query_string())?;
@@ -171,12 +178,13 @@ async fn answer(
             let call = PlainCall { desk: desk.clone(), realm, request: request.clone(), body, rest };
             Ok(handler(call).await)
         }
+        Target::Below(_) => Err(Error::no_route(&endpoint)),
         Target::Resource(resource) => {
             let head = Head::parse(request)?;
             let body = body::read(payload).await?;
             let realm = realm.resolve(desk, request, &head.params).await?;
             let place = Place { path: &endpoint, id: rest.first().map(String::as_str) };
-            let routed = Routed { resource: &**resource, place, head: &head, body: &body, realm: &realm };
+            let routed = Routed { resource: &*resource, place, head: &head, body: &body, realm: &realm };
             let mut response = serve::serve(desk, request, routed).await;
             cookies::amend(request, &mut response);
             Ok(response)

@@ -246,10 +246,27 @@ pub fn realm_dn(realm: &RealmPath) -> String {
     }
 }
 
-/// AM's universal id of a user or an agent.
+/// A value as it is spelled in a name of a directory (RFC 4514 §2.4): the name of somebody cannot look like the name of
+/// somebody else, or of another realm.
+pub fn escaped(value: &str) -> String {
+    let mut spelled = String::with_capacity(value.len());
+    for (n, c) in value.char_indices() {
+        if ",+\"\\<>;=".contains(c) || (n == 0 && c == '#') {
+            spelled.push('\\');
+        }
+        spelled.push(c);
+    }
+    spelled
+}
+
+/// AM's universal id of a user, a group or an agent, by its document in `realm`.
 pub fn universal_id(realm: &RealmPath, key: &DocumentKey) -> String {
-    let class = if key.kind == Kind::User { "user" } else { "agent" };
-    format!("id={},ou={class},{}", key.id, realm_dn(realm))
+    let class = match key.kind {
+        Kind::User => "user",
+        Kind::Group => "group",
+        _ => "agent",
+    };
+    format!("id={},ou={class},{}", escaped(&key.id), realm_dn(realm))
 }
 
 #[cfg(test)]

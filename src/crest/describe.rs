@@ -198,7 +198,9 @@ impl Description {
 /// One method of an endpoint that is no resource.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// The HTTP method.
+    /// What follows the path of the endpoint: nothing, or `/{…}` for an element of any value.
+    pub below: &'static str,
+    /// The HTTP method, in lower case.
     pub method: &'static str,
     /// What it does, in one sentence.
     pub text: String,

@@ -12,6 +12,7 @@ use super::{
     error::reason,
 };
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// The version of the specification.
 pub const OPENAPI: &str = "3.0.3";
@@ -85,7 +86,11 @@ pub fn document(endpoints: &[Endpoint], about: &About<'_>) -> Value {
                     put(&mut paths, &format!("{}/{{id}}", endpoint.path), resource.instances());
                 }
             }
-            Is::Plain(exchanges) => put(&mut paths, &endpoint.path, plain(endpoint, exchanges, about, &tag)),
+            Is::Plain(exchanges) => {
+                for (path, entry) in plain(endpoint, exchanges, about, &tag) {
+                    put(&mut paths, &path, entry);
+                }
+            }
         }
     }
     let tags: Vec<Value> = tags.into_iter().map(|tag| json!({"name": tag})).collect();
@@ -105,11 +110,19 @@ pub fn document(endpoints: &[Endpoint], about: &About<'_>) -> Value {
     })
 }
 
-/// An entry without methods is no entry.
-fn put(paths: &mut Map<String, Value>, path: &str, entry: Map<String, Value>) {
-    if entry.keys().any(|key| key != "parameters") {
-        paths.insert(path.to_owned(), Value::Object(entry));
+/// An entry without methods is no entry. What stands in the path for an id is a parameter.
+fn put(paths: &mut Map<String, Value>, path: &str, mut entry: Map<String, Value>) {
+    if entry.is_empty() {
+        return;
     }
+    let names = path.split('/').filter_map(|element| element.strip_prefix('{')?.strip_suffix('}'));
+    let parameter =
+        |name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}});
+    let parameters: Vec<Value> = names.map(parameter).collect();
+    if !parameters.is_empty() {
+        entry.insert("parameters".into(), parameters.into());
+    }
+    paths.insert(path.to_owned(), Value::Object(entry));
 }
 
 fn tag(endpoint: &Endpoint) -> String {
@@ -294,8 +307,6 @@ impl Described<'_> {
         if let Some(post) = self.post(true, false) {
             entry.insert("post".into(), post);
         }
-        let id = json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}});
-        entry.insert("parameters".into(), json!([id]));
         entry
     }
 
@@ -428,9 +439,15 @@ fn any_of(mut schemas: Vec<Value>) -> Value {
     if different.len() == 1 { different.remove(0) } else { json!({"anyOf": different}) }
 }
 
-fn plain(endpoint: &Endpoint, exchanges: &[Exchange], about: &About<'_>, tag: &str) -> Map<String, Value> {
-    let mut entry = Map::new();
+fn plain(
+    endpoint: &Endpoint,
+    exchanges: &[Exchange],
+    about: &About<'_>,
+    tag: &str,
+) -> BTreeMap<String, Map<String, Value>> {
+    let mut entries: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for exchange in exchanges {
+        let path = format!("{}{}", endpoint.path, exchange.below);
         let mut answers = Map::new();
         for (code, schema) in &exchange.answers {
             let text = if *code < 300 { "Done" } else { reason(*code) };
@@ -448,7 +465,7 @@ fn plain(endpoint: &Endpoint, exchanges: &[Exchange], about: &About<'_>, tag: &s
             parameters.push(json!({"name": name, "in": place, "description": text, "schema": {"type": "string"}}));
         }
         let mut operation = json!({
-            "operationId": operation_id(&endpoint.path, exchange.method),
+            "operationId": operation_id(&path, exchange.method),
             "summary": exchange.text,
             "tags": [tag],
             "parameters": parameters,
@@ -460,9 +477,9 @@ fn plain(endpoint: &Endpoint, exchanges: &[Exchange], about: &About<'_>, tag: &s
         if exchange.is_public {
             operation["security"] = json!([]);
         }
-        entry.insert(exchange.method.to_owned(), operation);
+        entries.entry(path).or_default().insert(exchange.method.to_owned(), operation);
     }
-    entry
+    entries
 }
 
 /// Keywords of JSON schema that OpenAPI 3.0 has.

@@ -137,6 +137,40 @@ impl Patch {
 }
 
 impl Operation {
+    /// Its name on the wire.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Add { .. } => "add",
+            Self::Remove { .. } => "remove",
+            Self::Replace { .. } => "replace",
+            Self::Increment { .. } => "increment",
+            Self::Copy { .. } => "copy",
+            Self::Move { .. } => "move",
+            Self::Transform { .. } => "transform",
+        }
+    }
+
+    /// What it changes.
+    pub const fn field(&self) -> &Pointer {
+        match self {
+            Self::Add { field, .. }
+            | Self::Remove { field, .. }
+            | Self::Replace { field, .. }
+            | Self::Increment { field, .. }
+            | Self::Copy { field, .. }
+            | Self::Move { field, .. }
+            | Self::Transform { field } => field,
+        }
+    }
+
+    /// The value that it puts there or takes away.
+    pub const fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Add { value, .. } | Self::Replace { value, .. } | Self::Remove { value: Some(value), .. } => Some(value),
+            _ => None,
+        }
+    }
+
     /// The `n`th operation of a patch.
     fn of(n: usize, value: Value) -> Result<Self, Error> {
         let Value::Object(mut members) = value else {

@@ -89,6 +89,8 @@ pub struct Listing {
     pub remaining: i64,
     /// Where the page ended, should more follow and the family have cookies.
     pub next: Option<Position>,
+    /// Whether the resources are shown by their ids alone, as old versions do.
+    pub names_only: bool,
 }
 
 impl Query {
@@ -185,15 +187,26 @@ impl Query {
         format!("{}\n{select}", self.sort.iter().map(sign).collect::<Vec<_>>().join(","))
     }
 
-    fn present(&self, items: Vec<Item>, names: Names, totals: Totals) -> Result<Listing, Error> {
+    /// 501 for pages of what has none.
+    pub(super) fn check_paging(&self, totals: Totals) -> Result<(), Error> {
         if totals == Totals::Unpaged && (self.page_size > 0 || self.offset > 0 || self.cookie != Cookie::Absent) {
             return Err(Error::new(501, "Query paging not currently supported"));
         }
+        Ok(())
+    }
+
+    fn present(&self, items: Vec<Item>, names: Names, totals: Totals) -> Result<Listing, Error> {
+        self.check_paging(totals)?;
         let matches = items.len();
         let (page, next) = match totals {
-            Totals::Exact if self.page_size > 0 => self.page(items, names)?,
+            _ if self.has_cookies(totals) => self.page(items, names)?,
             _ => (self.skipped(self.sorted(items, names)), None),
         };
+        Ok(self.listing(page, next, matches, totals))
+    }
+
+    /// The envelope of a page of that many matches, and where it ends.
+    pub(super) fn listing(&self, page: Vec<Item>, next: Option<Position>, matches: usize, totals: Totals) -> Listing {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (policy, total, remaining) = match totals {
             Totals::Unpaged if self.counted => ("EXACT", count(matches), -1),
@@ -201,7 +214,7 @@ impl Query {
             Totals::Remaining => ("NONE", -1, count(matches.saturating_sub(page.len()))),
             Totals::Exact => ("EXACT", count(matches), -1),
         };
-        Ok(Listing { items: page, policy, total, remaining, next })
+        Listing { items: page, policy, total, remaining, names_only: false, next }
     }
 
     /// By the sort keys; equal ones stay in the order they came in.
@@ -220,15 +233,27 @@ impl Query {
         if self.page_size == 0 { items } else { items.into_iter().skip(self.offset).take(self.page_size).collect() }
     }
 
+    /// Whether pages are continued by cookies: where they are asked for, and the family has them.
+    pub(super) fn has_cookies(&self, totals: Totals) -> bool {
+        totals == Totals::Exact && self.page_size > 0
+    }
+
+    /// After which place the page begins.
+    ///
+    /// # Errors
+    /// 400 for a cookie that is none of ours, or is for another query.
+    pub(super) fn after(&self) -> Result<Option<&Position>, Error> {
+        match &self.cookie {
+            Cookie::Absent => Ok(None),
+            Cookie::After(position) if position.keys.len() == self.sort.len() => Ok(Some(position)),
+            Cookie::After(_) | Cookie::Sealed(_) => Err(broken_cookie()),
+        }
+    }
+
     /// The page after the cookie, or at the offset, in an order in which no two elements have the same place; and where it
     /// ends, unless it is the last one.
     fn page(&self, items: Vec<Item>, names: Names) -> Result<(Vec<Item>, Option<Position>), Error> {
-        let after = match &self.cookie {
-            Cookie::Absent => None,
-            Cookie::After(position) if position.keys.len() == self.sort.len() => Some(position),
-            Cookie::After(_) => return Err(broken_cookie()),
-            Cookie::Sealed(_) => return Err(broken_cookie()),
-        };
+        let after = self.after()?;
         let place = |a: &Position, b: &Position| self.order(&a.keys, &b.keys).then_with(|| a.id.cmp(&b.id));
         let placed = items.into_iter().map(|item| {
             let keys = self.keys(&item, names, Key::short);
@@ -251,7 +276,8 @@ impl Query {
         self.sort.iter().map(|by| key(by.pointer.resolve(&whole, names))).collect()
     }
 
-    fn order(&self, a: &[Key], b: &[Key]) -> Ordering {
+    /// Compares what two resources have under the sort keys.
+    pub(super) fn order(&self, a: &[Key], b: &[Key]) -> Ordering {
         let orders = self.sort.iter().zip(a.iter().zip(b)).map(|(key, (a, b))| {
             let order = a.cmp(b);
             if key.descending { order.reverse() } else { order }
@@ -266,7 +292,7 @@ fn broken_cookie() -> Error {
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any characters. Linear in both for each star.
-fn wildcard(pattern: &str, text: &str) -> bool {
+pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;

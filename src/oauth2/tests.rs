@@ -350,8 +350,8 @@ async fn unknown_realms_and_paths_are_told_apart() {
 #[actix_web::test]
 async fn a_realm_is_found_by_case_and_by_host() {
     let world = World::new().await;
-    let body = json!({"name": "Beta", "parentPath": "/", "active": true, "aliases": ["beta.example.com"]});
-    let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, "/Beta");
+    let body = json!({"name": "Gamma", "parentPath": "/", "active": true, "aliases": ["gamma.example.com"]});
+    let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, "/Gamma");
     let write = put(key, Precondition::Absent, &body, Vec::new(), false);
     world.desk.write(vec![write]).await.expect("written");
     let issuer = |host: &str, path: &str| {
@@ -365,19 +365,19 @@ async fn a_realm_is_found_by_case_and_by_host() {
         }
     };
     for (host, path, realm) in [
-        ("am.example.com", "/realms/root/realms/BETA", "/realms/root/realms/Beta"),
-        ("am.example.com", "/beta", "/realms/root/realms/Beta"),
+        ("am.example.com", "/realms/root/realms/GAMMA", "/realms/root/realms/Gamma"),
+        ("am.example.com", "/gamma", "/realms/root/realms/Gamma"),
         ("am.example.com", "/realms/ROOT", ""),
-        ("beta.example.com", "", "/realms/root/realms/Beta"),
-        ("BETA.example.com:8443", "", "/realms/root/realms/Beta"),
-        ("beta.example.com", "/realms/root", ""),
-        ("beta.example.com", "/alpha", "/realms/root/realms/alpha"),
-        ("am.example.com", "/beta.example.com", "/realms/root/realms/Beta"),
+        ("gamma.example.com", "", "/realms/root/realms/Gamma"),
+        ("GAMMA.example.com:8443", "", "/realms/root/realms/Gamma"),
+        ("gamma.example.com", "/realms/root", ""),
+        ("gamma.example.com", "/alpha", "/realms/root/realms/alpha"),
+        ("am.example.com", "/gamma.example.com", "/realms/root/realms/Gamma"),
         ("elsewhere.example.com", "", ""),
     ] {
         assert_eq!(issuer(host, path).await, realm, "{host} {path}");
     }
-    assert_eq!(issuer("beta.example.com", "/nosuch").await, "400");
+    assert_eq!(issuer("gamma.example.com", "/nosuch").await, "400");
 }
 
 #[actix_web::test]

@@ -40,9 +40,9 @@ use crate::{
     crest::{Error, Item, Match, Object},
     inheritance,
     secrets::sha256,
-    views::{Entry, Views},
+    views::{Entry, Row, Views},
 };
-use quorate_raft::{Document, DocumentKey, Kind, RealmPath};
+use quorate_raft::{DocumentKey, Kind, RealmPath};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -216,14 +216,20 @@ impl AgentType {
     }
 
     /// A stored agent as a list shows it; `None` for what is of another type.
-    fn listed(&self, views: &Views, id: &str, document: &Document) -> Option<Item> {
-        let body: Value = serde_json::from_slice(&document.body).ok()?;
-        if !is_agent(id) || !self.is_of(&body) {
-            return None;
-        }
+    fn listed(&self, views: &Views, row: &Row) -> Option<Item> {
+        self.lists(row).then(|| self.plain_of(views, row))
+    }
+
+    /// Whether a row is an agent of this type.
+    fn lists(&self, row: &Row) -> bool {
+        is_agent(&row.id) && self.is_of(row.entry.json())
+    }
+
+    fn plain_of(&self, views: &Views, row: &Row) -> Item {
+        let document = &row.entry.document;
         let group = inheritance::group_key(document).and_then(|key| views.entry(key));
         let tag = tag(&document.body, group.as_ref().map(|group| &*group.document.body));
-        Some(self.plain(id, tag, &body, group.as_deref().map(Entry::json)))
+        self.plain(&row.id, tag, row.entry.json(), group.as_deref().map(Entry::json))
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn answer(
     wanted: Wanted,
 ) -> Result<HttpResponse, Error> {
     let params = Params::parse(request.query_string())?;
-    let (named, below) = routes.below(path)?;
+    let (named, below) = routes.at_or_below(path)?;
     desk.barrier().await?;
     let settings = Settings::of(desk);
     if !settings.described {
@@ -85,6 +85,7 @@ pub(super) async fn answer(
 /// `authenticate` is no resource (authn-sessions-realms.md a.1).
 pub fn authenticate() -> Vec<Exchange> {
     vec![Exchange {
+        below: "",
         method: "post",
         text: "Signs in: credentials in headers, or callbacks step by step".to_owned(),
         parameters: vec![
@@ -107,6 +108,7 @@ pub fn authenticate() -> Vec<Exchange> {
 /// `subjectattributes` is a query whose results are bare strings (authorization.md §2.7.4).
 pub fn subject_attributes() -> Vec<Exchange> {
     vec![Exchange {
+        below: "",
         method: "get",
         text: "Attributes of users that a policy may promise".to_owned(),
         parameters: vec![("query", "_queryFilter", "`true`")],
@@ -119,4 +121,33 @@ pub fn subject_attributes() -> Vec<Exchange> {
         )],
         is_public: false,
     }]
+}
+
+/// Configuration of many types below one path: `{type}`, and below it `{id}` (crest.md §16).
+pub fn types() -> Vec<Exchange> {
+    let exchange = |below, method, text: &str| Exchange {
+        below,
+        method,
+        text: text.to_owned(),
+        parameters: match method {
+            "post" => vec![("query", "_action", "Which action")],
+            "get" if below != "/{type}/{id}" => vec![("query", "_queryFilter", "`true`")],
+            _ => Vec::new(),
+        },
+        request: matches!(method, "put" | "post").then(|| json!({"type": "object"})),
+        answers: match method {
+            "put" | "post" => [200, 201].map(|code| (code, json!({"type": "object"}))).into(),
+            _ => vec![(200, json!({"type": "object"}))],
+        },
+        is_public: false,
+    };
+    vec![
+        exchange("", "get", "All of all types"),
+        exchange("", "post", "An action on all types"),
+        exchange("/{type}", "get", "All of a type"),
+        exchange("/{type}", "post", "Creates one of a type, or an action on it"),
+        exchange("/{type}/{id}", "get", "Reads one"),
+        exchange("/{type}/{id}", "put", "Creates or updates one"),
+        exchange("/{type}/{id}", "delete", "Deletes one"),
+    ]
 }

@@ -56,7 +56,13 @@ type Handler = Rc<dyn Fn(PlainCall) -> LocalBoxFuture<'static, HttpResponse>>;
 #[derive(Clone)]
 pub(super) enum Target {
     Resource(Rc<dyn Served>),
-    Plain { csrf: Csrf, handler: Handler, exchanges: Vec<Exchange> },
+    /// A resource below another one: made for what stands in the path for `{…}`.
+    Below(Rc<dyn Fn(&[String]) -> Rc<dyn Served>>),
+    Plain {
+        csrf: Csrf,
+        handler: Handler,
+        exchanges: Rc<[Exchange]>,
+    },
 }
 
 struct Route {
@@ -85,8 +91,9 @@ struct Known {
 }
 
 /// A path, taken apart.
-pub(super) struct Found<'r> {
-    pub target: &'r Target,
+pub(super) struct Found {
+    /// A resource or a plain handler.
+    pub target: Target,
     pub realm: Named,
     /// What is below the endpoint, decoded.
     pub rest: Vec<String>,
@@ -110,6 +117,13 @@ impl Routes {
         self.add(scope, path, Target::Resource(Rc::new(resource)))
     }
 
+    /// Adds a resource below another one, at a path in which `{…}` stands for an id: `users/{user}/groups`. `make` makes it of
+    /// these ids.
+    #[must_use]
+    pub fn below<R: Resource>(self, scope: Scope, path: &str, make: impl Fn(&[String]) -> R + 'static) -> Self {
+        self.add(scope, path, Target::Below(Rc::new(move |ids| Rc::new(make(ids)))))
+    }
+
     /// Adds a handler that is not a resource; it gets `path` and everything below that is nothing else.
     #[must_use]
     pub fn plain<F, A>(self, scope: Scope, path: &str, csrf: Csrf, handler: F) -> Self
@@ -118,14 +132,14 @@ impl Routes {
         A: Future<Output = HttpResponse> + 'static,
     {
         let handler: Handler = Rc::new(move |call| Box::pin(handler(call)));
-        self.add(scope, path, Target::Plain { csrf, handler, exchanges: Vec::new() })
+        self.add(scope, path, Target::Plain { csrf, handler, exchanges: Rc::new([]) })
     }
 
     /// Says what the plain handler that was added last does, for descriptors; one without is not in them.
     #[must_use]
     pub fn described(mut self, described: Vec<Exchange>) -> Self {
         if let Some(Route { target: Target::Plain { exchanges, .. }, .. }) = self.table.last_mut() {
-            *exchanges = described;
+            *exchanges = described.into();
         }
         self
     }
@@ -152,7 +166,7 @@ impl Routes {
         let fits = |(_, route): &(usize, &Route)| {
             route.scope == scope
                 && route.template.len() <= path.len()
-                && route.template.iter().zip(path).all(|(t, element)| t.eq_ignore_ascii_case(element))
+                && route.template.iter().zip(path).all(|(t, element)| is_id(t) || t.eq_ignore_ascii_case(element))
         };
         self.table.iter().enumerate().filter(fits).max_by_key(|(_, route)| route.template.len())
     }
@@ -161,14 +175,15 @@ impl Routes {
     ///
     /// # Errors
     /// 400 for a path that is none, 404 for one that leads nowhere.
-    pub(super) fn find(&self, path: &str) -> Result<Found<'_>, Error> {
+    pub(super) fn find(&self, path: &str) -> Result<Found, Error> {
         if let Some(Known { route, realm, path }) = self.known.borrow().get(path)
             && let Some(Route { target, .. }) = self.table.get(*route)
         {
-            return Ok(Found { target, realm: realm.clone(), rest: Vec::new(), path: path.clone() });
+            return Ok(Found { target: target.clone(), realm: realm.clone(), rest: Vec::new(), path: path.clone() });
         }
         let (route, found) = self.look(path)?;
-        if found.rest.is_empty() {
+        let has_ids = self.table.get(route).is_none_or(|route| matches!(route.target, Target::Below(_)));
+        if found.rest.is_empty() && !has_ids {
             let mut known = self.known.borrow_mut();
             if known.len() >= MAX_KNOWN {
                 known.clear();
@@ -179,7 +194,7 @@ impl Routes {
     }
 
     /// As [`find`](Self::find), and at which position of the table it was found.
-    fn look(&self, path: &str) -> Result<(usize, Found<'_>), Error> {
+    fn look(&self, path: &str) -> Result<(usize, Found), Error> {
         let path = Path::parse(path)?;
         if let Some((at, route)) = self.endpoint(Scope::Global, &path.elements) {
             return Ok((at, found(route, Named::Global, &path.elements)?));
@@ -193,7 +208,7 @@ impl Routes {
     ///
     /// # Errors
     /// As [`find`](Self::find).
-    pub(super) fn below(&self, path: &str) -> Result<(Named, Below<'_>), Error> {
+    pub(super) fn at_or_below(&self, path: &str) -> Result<(Named, Below<'_>), Error> {
         let path = Path::parse(path)?;
         let global = self.parts(Scope::Global, &path.elements);
         if !path.elements.is_empty() && !global.is_empty() {
@@ -215,14 +230,14 @@ impl Routes {
     fn parts(&self, scope: Scope, path: &[String]) -> Vec<(&Route, Part)> {
         let exact = self.endpoint(scope, path).filter(|(_, route)| route.template.len() < path.len());
         if let Some((_, route)) = exact {
-            let is_instance = matches!(&route.target, Target::Resource(r) if r.shape() == Shape::Collection)
-                && route.template.len() + 1 == path.len();
+            let shape = route.served().map(|resource| resource.shape());
+            let is_instance = shape == Some(Shape::Collection) && route.template.len() + 1 == path.len();
             return if is_instance { vec![(route, Part::Instances)] } else { Vec::new() };
         }
         let starts = |route: &&Route| {
             route.scope == scope
                 && path.len() <= route.template.len()
-                && route.template.iter().zip(path).all(|(t, element)| t.eq_ignore_ascii_case(element))
+                && route.template.iter().zip(path).all(|(t, element)| is_id(t) || t.eq_ignore_ascii_case(element))
         };
         self.table.iter().filter(starts).map(|route| (route, Part::All)).collect()
     }
@@ -245,15 +260,28 @@ impl Below<'_> {
 }
 
 impl Route {
+    /// The resource, if it is one; made for whatever ids where it is made for ids.
+    fn served(&self) -> Option<Rc<dyn Served>> {
+        match &self.target {
+            Target::Resource(resource) => Some(resource.clone()),
+            Target::Below(make) => {
+                let ids: Vec<String> = self.template.iter().filter(|element| is_id(element)).cloned().collect();
+                Some(make(&ids))
+            }
+            Target::Plain { .. } => None,
+        }
+    }
+
     fn describe(&self, prefix: &str, part: Part) -> Endpoint {
-        let is = match &self.target {
-            Target::Resource(resource) => Is::Resource {
+        let is = match (self.served(), &self.target) {
+            (Some(resource), _) => Is::Resource {
                 shape: resource.shape(),
                 versions: resource.versions().to_vec(),
                 is_public: resource.is_public(),
                 description: Box::new(resource.describe()),
             },
-            Target::Plain { exchanges, .. } => Is::Plain(exchanges.clone()),
+            (None, Target::Plain { exchanges, .. }) => Is::Plain(exchanges.to_vec()),
+            (None, Target::Resource(_) | Target::Below(_)) => Is::Plain(Vec::new()),
         };
         Endpoint { path: format!("{prefix}/{}", self.template.join("/")), part, is }
     }
@@ -301,17 +329,30 @@ impl Path {
     }
 }
 
-fn found<'r>(route: &'r Route, realm: Named, elements: &[String]) -> Result<Found<'r>, Error> {
+/// Whether an element of a template stands for an id.
+fn is_id(template: &str) -> bool {
+    template.starts_with('{')
+}
+
+fn found(route: &Route, realm: Named, elements: &[String]) -> Result<Found, Error> {
     let rest = elements.get(route.template.len()..).unwrap_or_default();
-    let deepest = match &route.target {
+    let target = match &route.target {
+        Target::Below(make) => {
+            let named = route.template.iter().zip(elements).filter(|(t, _)| is_id(t));
+            let ids: Vec<String> = named.map(|(_, element)| element.clone()).collect();
+            Target::Resource(make(&ids))
+        }
+        target => target.clone(),
+    };
+    let deepest = match &target {
         Target::Resource(resource) if resource.shape() == Shape::Collection => 1,
-        Target::Resource(_) => 0,
+        Target::Resource(_) | Target::Below(_) => 0,
         Target::Plain { .. } => usize::MAX,
     };
     if rest.len() > deepest {
         return Err(Error::no_route(&rest.join("/")));
     }
-    Ok(Found { target: &route.target, realm, rest: rest.to_vec(), path: elements.join("/") })
+    Ok(Found { target, realm, rest: rest.to_vec(), path: elements.join("/") })
 }
 
 impl Named {
@@ -467,7 +508,7 @@ mod tests {
             .resource(Scope::Realm, "users", Things(Shape::Collection))
             .resource(Scope::Realm, "realm-config/agents", Things(Shape::List))
             .resource(Scope::Realm, "realm-config/agents/OAuth2Client", Things(Shape::Collection));
-        let (named, below) = routes.below(path).map_err(|e| e.code())?;
+        let (named, below) = routes.at_or_below(path).map_err(|e| e.code())?;
         let realm = match named {
             Named::In(InPath::Absolute(realm) | InPath::Legacy(realm) | InPath::Relative(realm), _) => realm,
             Named::In(InPath::Nothing, _) | Named::Global => RealmPath::root(),

@@ -104,9 +104,8 @@ async fn uses(call: &Call<'_>, id: &str) -> Result<usize, Error> {
     let quoted = Value::from(id).to_string();
     let mut count = 0;
     for kind in USERS {
-        let documents = call.desk.collect(call.realm, kind).await?;
         let names_it = |body: &[u8]| std::str::from_utf8(body).is_ok_and(|body| body.contains(&quoted));
-        count += documents.values().filter(|document| names_it(&document.body)).count();
+        count += call.desk.rows(call.realm, kind).iter().filter(|row| names_it(&row.entry.document.body)).count();
     }
     Ok(count)
 }

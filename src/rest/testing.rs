@@ -1,6 +1,6 @@
 //! Requests against all resources, on a cluster of one, for tests.
 
-use super::{Routes, mount, routes};
+use super::{Csrf, Routes, Scope, authenticate, mount, routes};
 use crate::{
     audit::Audit,
     bootstrap::ADMINISTRATOR_ID,
@@ -8,6 +8,7 @@ use crate::{
     decisions,
     desk::{Desk, Front},
     secrets::{HandleKind, Minted},
+    sessions::universal_id,
     testing::{Alone, desk_that, front},
 };
 use actix_web::{
@@ -92,7 +93,7 @@ impl Rig {
             subject: DocumentKey::new(realm, kind, id),
             fence: entry.document.fence,
             name: entry.json()["username"].as_str().unwrap_or(id).into(),
-            universal_id: format!("id={id},ou=user,ou=am-config").as_str().into(),
+            universal_id: universal_id(realm, &DocumentKey::new(realm, kind, id)).as_str().into(),
             auth_level: 0,
             max_life: Span::from_secs(7200),
             max_idle: Span::from_secs(1800),
@@ -130,11 +131,36 @@ impl Rig {
         self.admin("GET", path).go().await
     }
 
+    /// A user, at the realm in `base`.
+    pub async fn user(&self, base: &str, name: &str) {
+        let body = serde_json::json!({"username": name, "userpassword": "correct horse"});
+        let reply = self.send("POST", &format!("{base}/users?_action=create"), body).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+    }
+
+    /// A group of these users with these privileges, at the realm in `base`.
+    pub async fn group(&self, base: &str, name: &str, members: &[&str], privileges: &[&str]) {
+        let given: serde_json::Map<String, Value> = privileges.iter().map(|p| ((*p).to_owned(), true.into())).collect();
+        let body = serde_json::json!({"members": {"uniqueMember": members}, "privileges": given});
+        let reply = self.send("PUT", &format!("{base}/groups/{name}"), body).await;
+        assert!(reply.status == 201 || reply.status == 200, "{}", reply.text);
+    }
+
     /// A realm below the top-level realm.
     pub async fn realm(&self, name: &str) {
         let body = serde_json::json!({"name": name, "parentPath": "/", "active": true, "aliases": []});
         let reply = self.send("POST", "/global-config/realms?_action=create", body).await;
         assert_eq!(reply.status, 201, "{}", reply.text);
+    }
+
+    /// The token of whoever signs in with a name and a password, through a journey of realm `alpha`.
+    pub async fn sign_in(&self, journey: &str, name: &str, password: &str) -> Option<String> {
+        let path = format!("/realms/root/realms/alpha/authenticate?authIndexType=service&authIndexValue={journey}");
+        let table = routes().plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
+        let ask = self.ask("POST", &path).header("X-OpenAM-Username", name).header("X-OpenAM-Password", password);
+        let reply = ask.at(table).go().await;
+        assert!(reply.status == 200 || reply.status == 401, "{}", reply.text);
+        reply.json["tokenId"].as_str().map(str::to_owned)
     }
 }
 
@@ -181,7 +207,7 @@ impl Ask<'_> {
     }
 
     async fn answer(self) -> (StatusCode, HeaderMap, web::Bytes) {
-        let table = self.routes.unwrap_or_else(routes);
+        let table = self.routes.unwrap_or_else(|| super::authorization::routes(routes()));
         let scope = web::scope("/am/json").configure(|config| mount(table, config));
         let app = init_service(App::new().app_data(web::Data::new(self.rig.desk.clone())).service(scope)).await;
         let response: ServiceResponse = app.call(self.request.to_request()).await.expect("an answer");

@@ -51,7 +51,10 @@ fn a_collection_has_its_methods() {
     assert_eq!((&on_instance["schema"]["enum"], &on_instance["required"]), (&json!(["changePassword"]), &json!(true)));
     let codes: Vec<&String> =
         paths["/realms/root/users/{id}"]["put"]["responses"].as_object().expect("codes").keys().collect();
-    assert_eq!(codes, ["200", "201", "400", "401", "403", "404", "409", "412", "413", "428", "429", "500", "501", "503"]);
+    assert_eq!(
+        codes,
+        ["200", "201", "400", "401", "403", "404", "409", "412", "413", "428", "429", "500", "501", "503"]
+    );
     let schema = &post["requestBody"]["content"]["application/json"]["schema"]["anyOf"][1];
     assert_eq!(schema["required"], json!(["username"]));
     assert_eq!(schema["properties"]["username"], json!({"type": "string", "title": "Name"}));
@@ -89,6 +92,7 @@ fn strangers_are_told_where_they_may() {
         *is_public = true;
     }
     let exchange = Exchange {
+        below: "",
         method: "post",
         text: "Sign in".into(),
         parameters: vec![("header", "X-OpenAM-Username", "The name")],
@@ -139,8 +143,10 @@ pub(crate) fn check(document: &Value) {
     let mut ids = std::collections::BTreeSet::new();
     for (path, entry) in document["paths"].as_object().expect("paths") {
         assert!(path.starts_with('/') && !path.contains(['#', '?']), "{path}");
-        let declared = entry["parameters"].as_array().is_some_and(|all| all.iter().any(|p| p["name"] == "id"));
-        assert_eq!(path.contains("{id}"), declared, "{path}");
+        let declared: Vec<&str> =
+            entry["parameters"].as_array().into_iter().flatten().filter_map(|p| p["name"].as_str()).collect();
+        let named: Vec<&str> = path.split(['{', '}']).skip(1).step_by(2).collect();
+        assert_eq!(named, declared, "{path}");
         for (method, operation) in entry.as_object().expect("an entry").iter().filter(|(name, _)| *name != "parameters")
         {
             let id = operation["operationId"].as_str().expect("an id");

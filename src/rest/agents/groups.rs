@@ -8,13 +8,14 @@ use crate::{
     },
     desk::{delete, put},
     inheritance,
+    privileges::Endpoint,
     rest::{
         identity::is_name,
         schema::{LeftOut, Read},
     },
-    views::Entry,
+    views::{Entry, Row},
 };
-use quorate_raft::{Document, DocumentKey, Kind, Precondition};
+use quorate_raft::{DocumentKey, Kind, Precondition};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -78,10 +79,9 @@ impl Groups {
         Item { id: id.to_owned(), revision: Some(tag), content }
     }
 
-    fn of_document(&self, id: &str, document: &Document) -> Option<Item> {
-        let name = id.strip_prefix(self.0.id)?.strip_prefix('/')?;
-        let body: Value = serde_json::from_slice(&document.body).ok()?;
-        Some(self.shown(name, tag(&document.body, None), body.as_object()?))
+    fn of_row(&self, row: &Row) -> Option<Item> {
+        let name = row.id.strip_prefix(self.0.id)?.strip_prefix('/')?;
+        Some(self.shown(name, tag(&row.entry.document.body, None), row.entry.json().as_object()?))
     }
 }
 
@@ -96,6 +96,10 @@ impl Resource for Groups {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Agents
     }
 
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
@@ -137,8 +141,8 @@ impl Resource for Groups {
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        let all = call.desk.collect(call.realm, Kind::AgentGroup).await?;
-        let items = all.iter().filter_map(|(id, document)| self.of_document(id, document));
+        let all = call.desk.rows(call.realm, Kind::AgentGroup);
+        let items = all.iter().filter_map(|row| self.of_row(row));
         query.answer(items, Names::Exact, Totals::Exact)
     }
 
@@ -158,14 +162,14 @@ impl Resource for Groups {
 }
 
 /// The groups of a realm, of all types, in the order of the types.
-async fn all(call: &Call<'_>) -> Result<Vec<Item>, Error> {
-    let all = call.desk.collect(call.realm, Kind::AgentGroup).await?;
+fn all(call: &Call<'_>) -> Vec<Item> {
+    let all = call.desk.rows(call.realm, Kind::AgentGroup);
     let types = TYPES.iter().filter_map(|agent_type| Groups::of(agent_type));
     let items = types.flat_map(|groups| {
-        let of_type: Vec<Item> = all.iter().filter_map(|(id, document)| groups.of_document(id, document)).collect();
+        let of_type: Vec<Item> = all.iter().filter_map(|row| groups.of_row(row)).collect();
         of_type
     });
-    Ok(items.collect())
+    items.collect()
 }
 
 impl Resource for AllGroups {
@@ -177,8 +181,12 @@ impl Resource for AllGroups {
         &[Version(1, 0)]
     }
 
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Agents
+    }
+
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        query.answer(all(call).await?, Names::Exact, Totals::Unpaged)
+        query.answer(all(call), Names::Exact, Totals::Unpaged)
     }
 
     async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
@@ -190,7 +198,7 @@ impl Resource for AllGroups {
                 Ok(Some(json!({"result": types})))
             }
             "nextdescendents" => {
-                let result: Vec<Value> = all(call).await?.iter().map(Item::whole).collect();
+                let result: Vec<Value> = all(call).iter().map(Item::whole).collect();
                 Ok(Some(json!({"result": result})))
             }
             _ => Err(Error::new(501, format!("Action not supported: {name}"))),

@@ -6,6 +6,7 @@ use crate::{
         ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
         Totals, Version, pointer::Names,
     },
+    privileges::Endpoint,
     rest::identity::AGENT_KINDS,
 };
 use serde_json::{Value, json};
@@ -17,18 +18,20 @@ pub struct AllAgents;
 pub struct Things;
 
 /// The agents of a realm, type by type.
-async fn all(call: &Call<'_>) -> Result<Vec<Item>, Error> {
+fn all(call: &Call<'_>) -> Vec<Item> {
     let views = call.desk.views();
     let mut found: Vec<(usize, Item)> = Vec::new();
     for kind in AGENT_KINDS {
-        let documents = call.desk.collect(call.realm, kind).await?;
+        let rows = call.desk.rows(call.realm, kind);
         let types = || TYPES.iter().enumerate().filter(|(_, agent_type)| agent_type.kind == kind);
-        found.extend(documents.iter().filter_map(|(id, document)| {
-            types().find_map(|(order, agent_type)| Some((order, agent_type.listed(views, id, document)?)))
-        }));
+        found.extend(
+            rows.iter().filter_map(|row| {
+                types().find_map(|(order, agent_type)| Some((order, agent_type.listed(views, row)?)))
+            }),
+        );
     }
     found.sort_by_key(|(order, _)| *order);
-    Ok(found.into_iter().map(|(_, item)| item).collect())
+    found.into_iter().map(|(_, item)| item).collect()
 }
 
 impl Resource for AllAgents {
@@ -48,8 +51,12 @@ impl Resource for AllAgents {
             .action(ActionDescription::new("nextdescendents", "All agents of all types"))
     }
 
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Agents
+    }
+
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        query.answer(all(call).await?, Names::Exact, Totals::Unpaged)
+        query.answer(all(call), Names::Exact, Totals::Unpaged)
     }
 
     async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
@@ -59,7 +66,7 @@ impl Resource for AllAgents {
                 Ok(Some(json!({"result": types})))
             }
             "nextdescendents" => {
-                let result: Vec<Value> = all(call).await?.iter().map(Item::whole).collect();
+                let result: Vec<Value> = all(call).iter().map(Item::whole).collect();
                 Ok(Some(json!({"result": result})))
             }
             _ => Err(Error::new(501, format!("Action not supported: {name}"))),
@@ -78,6 +85,10 @@ impl Resource for Things {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Agents
     }
 
     async fn create(&self, _: &Call<'_>, _: Create<'_>) -> Result<Item, Error> {

@@ -4,22 +4,55 @@ use super::{AgentType, EXISTS, TYPE, VERIFIER, fits, tag};
 use crate::{
     crest::{
         Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version,
-        pointer::Names,
+        scan::Rows,
     },
     desk::{WriteError, delete, put},
     inheritance::{self, INHERITED},
+    privileges::Endpoint,
     rest::{
         identity::{self, Named, NotCreated, is_name, is_taken},
         schema::{Place, Read, ReadHeir, Schema},
     },
-    views::Entry,
+    views::{Entry, Row, Views},
 };
 use quorate_raft::{DocumentKey, Precondition, Refusal, Write, documents::Change};
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 /// Agents of one type.
 pub struct Agents(pub &'static AgentType);
+
+/// Agents of one type, as queries see them. What a filter asks for beside the id may be inherited: then it costs a look at the
+/// whole agent.
+struct OfType<'v> {
+    agent_type: &'static AgentType,
+    views: &'v Views,
+}
+
+impl Rows for OfType<'_> {
+    fn is_id(&self, _: &str) -> bool {
+        false // `_id`, and nothing else
+    }
+
+    fn has(&self, row: &Row) -> bool {
+        self.agent_type.lists(row)
+    }
+
+    fn member<'r>(&self, row: &'r Row, member: &str) -> Option<Cow<'r, Value>> {
+        if member == "_id" {
+            return Some(Cow::Owned((&*row.id).into()));
+        }
+        let item = self.agent_type.listed(self.views, row)?;
+        match member {
+            "_rev" => item.revision.map(|tag| Cow::Owned(tag.into())),
+            other => item.content.get(other).cloned().map(Cow::Owned),
+        }
+    }
+
+    fn item(&self, row: &Row) -> Item {
+        self.agent_type.plain_of(self.views, row)
+    }
+}
 
 /// A stored agent, and the group that it has.
 struct Stored {
@@ -234,6 +267,10 @@ impl Resource for Agents {
             .configuration()
     }
 
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Agents
+    }
+
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
         let id = create.id.or_else(|| create.content.get("_id").and_then(Value::as_str));
         let id = id.filter(|id| is_name(id)).ok_or_else(|| Error::invalid_value("Name"))?;
@@ -303,10 +340,8 @@ impl Resource for Agents {
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        let all = call.desk.collect(call.realm, self.0.kind).await?;
-        let views = call.desk.views();
-        let items = all.iter().filter_map(|(id, document)| self.0.listed(views, id, document));
-        query.answer(items, Names::Exact, Totals::Exact)
+        let of_type = OfType { agent_type: self.0, views: call.desk.views() };
+        query.scan(&call.desk.rows(call.realm, self.0.kind), &of_type, Totals::Exact)
     }
 
     async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {

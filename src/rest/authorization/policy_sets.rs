@@ -14,6 +14,7 @@ use crate::{
     crest::{Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
     desk::{WriteError, delete, put},
     policy::{self, model::PolicySet},
+    privileges::Endpoint,
 };
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
 use serde_json::Value;
@@ -78,6 +79,10 @@ impl Resource for PolicySets {
         Description::of(Shape::Collection)
             .titled("Policy sets", "Applications: policies that are evaluated together")
             .queryable(["name", "description", "createdBy", "creationDate", "lastModifiedBy", "lastModifiedDate"])
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Applications
     }
 
     fn shows_id_in_protocol_1(&self) -> bool {

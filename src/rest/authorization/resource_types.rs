@@ -13,6 +13,7 @@ use crate::{
     crest::{Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
     desk::{WriteError, delete, put},
     policy::{self, model::ResourceType},
+    privileges::Endpoint,
 };
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
 use serde_json::{Value, json};
@@ -117,6 +118,10 @@ impl Resource for ResourceTypes {
         Description::of(Shape::Collection)
             .titled("Resource types", "Patterns and actions that policies may use")
             .queryable(["uuid", "name", "description", "patterns", "actions", "createdBy"])
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::ResourceTypes
     }
 
     fn shows_id_in_protocol_1(&self) -> bool {

@@ -42,9 +42,44 @@ const MAX_MISTAKES: usize = 20;
 static ROOM: Semaphore = Semaphore::const_new(2);
 
 /// Words after which the parser goes one level deeper.
-const WORDS: [&str; 22] = [
-    "async", "await", "case", "class", "const", "delete", "do", "else", "export", "extends", "for", "function", "if",
-    "import", "let", "new", "return", "throw", "typeof", "void", "while", "with",
+const WORDS: [&str; 37] = [
+    "accessor",
+    "async",
+    "await",
+    "case",
+    "class",
+    "const",
+    "default",
+    "delete",
+    "do",
+    "else",
+    "enum",
+    "export",
+    "extends",
+    "finally",
+    "for",
+    "function",
+    "get",
+    "if",
+    "import",
+    "in",
+    "instanceof",
+    "let",
+    "new",
+    "of",
+    "return",
+    "set",
+    "static",
+    "switch",
+    "throw",
+    "try",
+    "typeof",
+    "using",
+    "var",
+    "void",
+    "while",
+    "with",
+    "yield",
 ];
 
 /// Something that does not compile.
@@ -107,8 +142,7 @@ pub async fn check(source: String) -> Result<Syntax, Error> {
     let parse = async {
         let permit = ROOM.acquire().await.map_err(|_| Error::plain(500))?;
         let (tell, told) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("script-syntax".into());
-        let spawned = thread.stack_size(BASE_BYTES + tokens * LEVEL_BYTES).spawn(move || {
+        let spawned = thread_for(tokens).spawn(move || {
             // Whoever asked may be gone by then; the room is free when the work is done.
             drop(tell.send(parsed(&source)));
             drop(permit);
@@ -119,10 +153,18 @@ pub async fn check(source: String) -> Result<Syntax, Error> {
     tokio::time::timeout(PATIENCE, parse).await.unwrap_or_else(|_| Err(overloaded()))
 }
 
+/// A thread on which a source with so many tokens that nest can be parsed.
+fn thread_for(tokens: usize) -> std::thread::Builder {
+    std::thread::Builder::new().name("script-syntax".into()).stack_size(BASE_BYTES + tokens * LEVEL_BYTES)
+}
+
 /// How many tokens of `source` could take the parser one level deeper: more than there are, never fewer.
 fn tokens_that_nest(source: &str) -> usize {
-    let in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$' || !c.is_ascii();
-    let harmless = |c: char| in_word(c) || c.is_ascii_whitespace() || ".;,)]}\"'".contains(c);
+    // What is not ASCII may be white space, part of a name, or nothing: it divides words, so that no word is overlooked.
+    let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
+    let harmless = |c: char| {
+        in_word(c) || c.is_ascii_whitespace() || ".;,)]}\"'".contains(c) || (!c.is_ascii() && c.is_alphabetic())
+    };
     let signs = source.chars().filter(|&c| !harmless(c)).count();
     let words = source.split(|c| !in_word(c)).filter(|word| WORDS.contains(word)).count();
     signs + words
@@ -257,9 +299,15 @@ mod tests {
         assert_eq!(exports, expected.map(|(id, arity)| (id.to_owned(), arity)));
     }
 
-    /// Every way to nest, as deep as is allowed: the process lives, and the answer comes soon.
-    #[actix_web::test]
-    async fn no_nesting_breaks_the_stack() {
+    /// Every way to nest, as deep as is allowed: the process lives. Whether it compiles is another question.
+    #[test]
+    fn no_nesting_breaks_the_stack() {
+        let survives = |source: String| {
+            let tokens = tokens_that_nest(&source);
+            assert!(tokens <= MAX_TOKENS);
+            let thread = thread_for(tokens).spawn(move || parsed(&source).mistakes.len());
+            assert!(thread.expect("a thread").join().is_ok());
+        };
         for (open, close) in [
             ("(", ")"),
             ("[", "]"),
@@ -316,13 +364,37 @@ mod tests {
         ] {
             let tokens = tokens_that_nest(open).max(1);
             let deep = (MAX_TOKENS - 10) / (tokens + tokens_that_nest(close));
-            let source = format!("{}b{}", open.repeat(deep), close.repeat(deep));
-            assert!(tokens_that_nest(&source) <= MAX_TOKENS, "{open}");
-            check(source).await.expect(open);
-            // Left open, the look-ahead fails at each level.
-            check(open.repeat(deep / 4)).await.expect(open);
+            survives(format!("{}b{}", open.repeat(deep), close.repeat(deep)));
+            // Left open, the look-ahead fails at each level, and takes the square of their number in time.
+            survives(open.repeat(deep / 4));
         }
+        survives(format!("function* g() {{ {}b }}", "yield ".repeat(MAX_TOKENS - 10)));
+        survives(format!("async function f() {{ {}b }}", "await ".repeat(MAX_TOKENS - 10)));
+        for space in ["\u{a0}", "\u{feff}", "\u{2028}"] {
+            survives(format!("typeof{space}").repeat(MAX_TOKENS / 2 - 5));
+        }
+    }
+
+    /// No token that nests hides from the count.
+    #[test]
+    fn every_token_that_nests_is_counted() {
+        for (source, least) in [
+            ("typeof\u{a0}typeof\u{a0}a", 2),
+            ("typeof\u{24b6}typeof", 2),
+            ("typeof/**/typeof//\nvoid\u{2028}new", 4),
+            ("((/*)))*/((", 4),
+            ("`${`${", 2),
+            ("a.b.c, d; é = 'x'", 1),
+        ] {
+            assert!(tokens_that_nest(source) >= least, "{source}");
+        }
+        assert_eq!(tokens_that_nest("a.b.c; grüße, \"x\"; typeofa 'ß'"), 0);
+    }
+
+    #[actix_web::test]
+    async fn a_source_without_end_is_not_looked_at() {
         let long = check("(".repeat(MAX_TOKENS + 1)).await.expect("an answer");
-        assert_eq!(long.mistakes.len(), 1);
+        assert_eq!(long.mistakes.first().map(|mistake| (mistake.line, mistake.column)), Some((1, 1)));
+        assert_eq!(check("a.b;".repeat(MAX_TOKENS)).await, Ok(Syntax::default()), "what cannot nest is not counted");
     }
 }
