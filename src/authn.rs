@@ -58,17 +58,16 @@ pub enum Verdict {
 
 impl Identities {
     /// The document of whoever has this name.
-    fn subject(self, desk: &Desk, realm: &RealmPath, name: &str) -> (DocumentKey, Option<Arc<Entry>>) {
-        let absent = |kind, id: &str| DocumentKey::new(realm, kind, id);
+    fn find(self, desk: &Desk, realm: &RealmPath, name: &str) -> (DocumentKey, Option<Arc<Entry>>) {
         match self {
             Self::Users => {
-                let key = absent(Kind::User, &name.to_lowercase());
+                let key = DocumentKey::new(realm, Kind::User, &name.to_lowercase());
                 let entry = desk.views().entry(&key);
                 (key, entry)
             }
             Self::Agents => match agents::identity(desk.views(), realm, name) {
                 Some((key, entry)) => (key, Some(entry)),
-                None => (absent(Kind::IdentityGateway, name), None),
+                None => (DocumentKey::new(realm, Kind::IdentityGateway, name), None),
             },
         }
     }
@@ -95,7 +94,7 @@ pub async fn prove(
     from: Option<IpAddr>,
 ) -> Result<Verdict, Stopped> {
     desk.barrier().await.map_err(Stopped::from)?;
-    let (key, entry) = identities.subject(desk, realm, name);
+    let (key, entry) = identities.find(desk, realm, name);
     let verifier =
         entry.as_ref().and_then(|entry| entry.json().get(identities.verifier())?.as_str().map(str::to_owned));
     let locked = entry.as_deref().is_some_and(|entry| lockout::is_locked(entry, host::now()));

@@ -9,12 +9,15 @@ use crate::{
     inheritance::{self, Standing},
     privileges::{self, Endpoint, Privileges, Right},
     secrets::{HandleKind, Presented},
-    sessions::{self, client_based, settings::SessionSettings, token},
+    sessions::{self, client_based, settings::touch_after, token},
     views::{Entry, Views},
 };
 use actix_web::HttpRequest;
-use quorate_raft::{Command, Kind, RealmPath, Session, TokenHash, sessions::TouchSession};
+use quorate_raft::{Command, Kind, RealmPath, Session, Span, TokenHash, sessions::TouchSession};
 use std::sync::Arc;
+
+/// No session's use is noted more often than this, whatever its realm wants.
+const TOUCH_AT_MOST: Span = Span::from_secs(1);
 
 /// What a caller is, by the kind of its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +105,7 @@ pub fn session(desk: &Desk, presented: &str) -> Option<Caller> {
     let (hash, session, kept) = match client_based::looks_like(&token) {
         true => {
             let (hash, session) = client_based::open(desk, &token)?;
-            let ended = desk.views().blacklist.pin().contains_key(&hash);
+            let ended = client_based::has_ended(desk, &hash, &session);
             let alive = !ended && session.created + session.data.max_life > sessions::now(desk);
             // The cluster keeps the administrator's, whatever is presented.
             (alive && !sessions::is_administrator(&session.data.subject)).then_some((hash, session, Kept::ByClient))?
@@ -145,8 +148,11 @@ pub async fn authenticated(desk: &Desk, request: &HttpRequest) -> Result<Option<
 /// Notes the use of a session, now and then, without making anybody wait for it: reads must not each cost a write. How often
 /// is for the realm to say (`latestAccessTimeUpdateFrequency`).
 pub fn touch(desk: &Desk, caller: &Caller) {
-    let due = || caller.session.used + SessionSettings::of(desk, caller.realm()).touch_after;
-    if caller.kept == Kept::ByCluster && sessions::now(desk) >= due() {
+    let (now, used) = (sessions::now(desk), caller.session.used);
+    if caller.kept == Kept::ByClient || now < used + TOUCH_AT_MOST {
+        return;
+    }
+    if now >= used + touch_after(desk, caller.realm()) {
         let (desk, hash) = (desk.clone(), caller.hash);
         // A lost note costs the session some of its idle time; the next use notes again.
         actix_web::rt::spawn(async move { drop(desk.propose(Command::TouchSession(TouchSession(hash))).await) });

@@ -230,6 +230,9 @@ pub enum NoDecision {
     Unrecorded(#[from] Full),
 }
 
+/// Most policies that one event names, by name those that come first: an event must not grow with a policy set.
+const MAX_NAMED: usize = 100;
+
 /// Decisions with an action that is denied, with none at all, and others; looked up once, for they are counted often.
 static DENIED: LazyLock<Counter> = LazyLock::new(|| decisions("deny"));
 static SILENT: LazyLock<Counter> = LazyLock::new(|| decisions("none"));
@@ -300,6 +303,7 @@ impl Question<'_> {
         let start = Instant::now();
         let decided = decide::decide_and_tell(self.set, &self.request(resources))?;
         let duration = self.timed(start);
+        self.warn(decided.iter().map(|decided| &decided.decision));
         let told = |Decided { decision, asked }| {
             self.tell(&decision, duration, || asked.into_iter().cloned().collect())?;
             Ok(decision)
@@ -315,6 +319,7 @@ impl Question<'_> {
         let start = Instant::now();
         let rows = tree::evaluate_tree(self.set, resource, &self.who.subject, &self.circumstances())?;
         let duration = self.timed(start);
+        self.warn(rows.first());
         if let Some(first) = rows.first() {
             self.tell(first, duration, || self.asked(first))?;
             self.judge(first)?;
@@ -331,6 +336,7 @@ impl Question<'_> {
         let start = Instant::now();
         let explanations = explain::explain(self.set, &self.request(resources))?;
         let duration = self.timed(start);
+        self.warn(explanations.iter().map(|explanation| &explanation.decision));
         for Explanation { decision, .. } in &explanations {
             self.tell(decision, duration, || self.asked(decision))?;
         }
@@ -349,7 +355,24 @@ impl Question<'_> {
         duration
     }
 
-    /// Counts, logs and records; `asked` are the policies that were.
+    /// Logs that policies could not be evaluated: one line for a request, however many resources and policies it has, so that
+    /// nobody floods the log with questions. Events name all of them.
+    fn warn<'d>(&self, decisions: impl IntoIterator<Item = &'d Decision>) {
+        let mut faults = decisions.into_iter().flat_map(|decision| &decision.faults);
+        if let Some((policy, fault)) = faults.next() {
+            let others = faults.count();
+            tracing::warn!(
+                realm = %self.realm,
+                set = self.name,
+                policy,
+                %fault,
+                others,
+                "a policy could not be evaluated and grants nothing"
+            );
+        }
+    }
+
+    /// Counts and records; `asked` are the policies that were.
     fn tell(
         &self,
         decision: &Decision,
@@ -362,11 +385,14 @@ impl Question<'_> {
             false => &ALLOWED,
         };
         outcome.increment(1);
-        for (policy, fault) in &decision.faults {
-            tracing::warn!(realm = %self.realm, set = self.name, policy, %fault, "a policy could not be evaluated and grants nothing");
-        }
         if !self.desk.audit().wants(self.realm, self.name) {
             return Ok(());
+        }
+        let mut policies = asked();
+        let omitted = policies.len().saturating_sub(MAX_NAMED);
+        if omitted > 0 {
+            policies.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+            policies.truncate(MAX_NAMED);
         }
         self.desk.audit().record(Event {
             at: now(),
@@ -377,8 +403,9 @@ impl Question<'_> {
             resource: decision.resource.clone(),
             actions: decision.actions.clone(),
             advices: decision.advices.keys().cloned().collect(),
-            policies: asked(),
-            faults: decision.faults.keys().cloned().collect(),
+            policies,
+            omitted,
+            faults: decision.faults.keys().take(MAX_NAMED).cloned().collect(),
             principal: self.who.principal(),
             duration,
         })

@@ -8,7 +8,7 @@
 //! | b.6     | limits and quotas: explicit, else of the realm, else global, else default | [`settings`], [`start`] |
 //! | b.7     | default properties, protected ones; universal ids         | [`properties`], [`universal_id`] |
 //! | a.10    | an upgrade replaces the session of the same user          | [`start`]                |
-//! | G3      | a session that has ended is dead on all nodes             | [`end`]                  |
+//! | G3      | a session that has ended is dead on all nodes             | [`end`], [`end_all`]     |
 //!
 //! Whoever has authenticated somebody calls [`start`]; nobody else makes sessions.
 
@@ -31,14 +31,10 @@ use crate::{
 use jiff::Timestamp;
 use quorate_raft::{
     Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, SessionData, Span, Stamp,
-    blacklist::BlacklistJti,
     limits::MAX_PROPERTY_BYTES,
-    sessions::{DestroySession, StartSession},
+    sessions::{DestroySession, DestroySessionsOf, StartSession},
 };
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
-
-/// How much longer than it can live a client-based session is remembered as revoked: clocks may differ by less.
-const PURGE_DELAY: Span = Span::from_secs(300);
 
 /// A session to be started. Who fills it in has proved that the subject is who it says it is.
 #[derive(Clone, Debug)]
@@ -158,10 +154,7 @@ async fn kept_by_client(desk: &Desk, data: &SessionData) -> Result<Option<String
 pub async fn end(desk: &Desk, owner: &Caller) -> Result<bool, Unavailable> {
     let command = match owner.kept {
         Kept::ByCluster => Command::DestroySession(DestroySession(owner.hash)),
-        Kept::ByClient => {
-            let until = owner.session.created + owner.session.data.max_life + PURGE_DELAY;
-            Command::BlacklistJti(BlacklistJti { jti: owner.hash, until })
-        }
+        Kept::ByClient => Command::BlacklistJti(client_based::ending(owner.hash, &owner.session)),
     };
     match desk.propose(command).await? {
         Outcome::Refused(Refusal::UnknownSession) => Ok(false),
@@ -169,6 +162,22 @@ pub async fn end(desk: &Desk, owner: &Caller) -> Result<bool, Unavailable> {
         Outcome::Refused(_) => Err(Unavailable::Unknown),
         Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => Ok(true),
     }
+}
+
+/// Ends all sessions of a subject, whoever keeps them. What starts later lives.
+///
+/// # Errors
+/// Without a decision: some may live on.
+pub async fn end_all(desk: &Desk, subject: &DocumentKey) -> Result<(), Unavailable> {
+    let done = |outcome: Outcome| match outcome {
+        Outcome::Refused(Refusal::Full) => Err(Unavailable::Overloaded),
+        Outcome::Refused(_) => Err(Unavailable::Unknown),
+        Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => Ok(()),
+    };
+    done(desk.propose(Command::DestroySessionsOf(DestroySessionsOf(subject.clone()))).await?)?;
+    // That entry has brought log time along: no session that started before has a later one.
+    let mark = desk.views().log_time();
+    done(desk.propose(Command::BlacklistJti(client_based::ending_all(subject, mark))).await?)
 }
 
 /// Now, for what is not decided in the log: log time, which stands still while nothing happens, or this node's clock. A clock

@@ -149,6 +149,13 @@ impl Description {
         Self { operations: operations.into_iter().collect(), ..self }
     }
 
+    /// With one operation more.
+    #[must_use]
+    pub fn and(mut self, operation: Operation) -> Self {
+        self.operations.push(operation);
+        self
+    }
+
     /// With ids from there.
     #[must_use]
     pub fn ids(self, ids: Ids) -> Self {

@@ -166,7 +166,9 @@ impl Operation {
     /// The value that it puts there or takes away.
     pub const fn value(&self) -> Option<&Value> {
         match self {
-            Self::Add { value, .. } | Self::Replace { value, .. } | Self::Remove { value: Some(value), .. } => Some(value),
+            Self::Add { value, .. } | Self::Replace { value, .. } | Self::Remove { value: Some(value), .. } => {
+                Some(value)
+            }
             _ => None,
         }
     }

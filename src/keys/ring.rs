@@ -164,3 +164,65 @@ impl Ring {
         self.keys.iter().filter(is_valid).filter_map(SigningKey::jwk)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{KeyRing, RemapError};
+
+    fn without_aliases(mut stored: Value) -> Value {
+        for key in stored["keys"].as_array_mut().into_iter().flatten() {
+            key.as_object_mut().map(|key| key.remove("alias"));
+        }
+        stored
+    }
+
+    /// G10: a ring of a release that knew neither aliases nor mappings means what a new one means.
+    #[test]
+    fn a_ring_of_a_former_release_is_understood() {
+        let master = KeyRing::new(&[7; 32]).expect("a key");
+        let stored = without_aliases(master.generate().expect("keys"));
+        let ring = master.load(&stored).expect("loads");
+        for label in LABELS {
+            let key = ring.signer(label.purpose, label.algorithm).expect("mapped");
+            assert_eq!((key.algorithm, key.alias.as_str()), (label.algorithm, label.alias), "{}", label.name);
+            let jws = key.sign(&json!({"a": 1})).expect("signs");
+            assert_eq!(ring.verify(label.purpose, &jws), Some(json!({"a": 1})), "{}", label.name);
+        }
+        assert_eq!(ring.published().count(), 2, "no symmetric key");
+        let label = LABELS.first().expect("a label");
+        let mapped = master.remap(&stored, label, vec!["new".into(), label.alias.into()]).expect("maps");
+        let ring = master.load(&mapped).expect("loads");
+        assert_eq!(ring.signer(label.purpose, label.algorithm).expect("mapped").alias, "new");
+        // A node of that release signs with the first key that fits: it must be one that all accept.
+        let first = ring.iter().find(|key| key.algorithm == label.algorithm).expect("a key");
+        assert!(ring.verify(label.purpose, &first.sign(&json!({})).expect("signs")).is_some());
+    }
+
+    #[test]
+    fn keys_come_and_go_with_the_labels_that_name_them() {
+        let master = KeyRing::new(&[7; 32]).expect("a key");
+        let mut stored = master.generate().expect("keys");
+        let aliases = |stored: &Value| -> Vec<String> {
+            let keys = stored["keys"].as_array().into_iter().flatten();
+            let mut all: Vec<String> = keys.filter_map(|key| Some(key["alias"].as_str()?.to_owned())).collect();
+            all.sort_unstable();
+            all
+        };
+        let [tokens, openid] = ["stateless.signing.ES256", "oidc.signing.ES256"]
+            .map(|name| Label::find(&format!("am.services.oauth2.{name}")).expect("a label"));
+        stored = master.remap(&stored, tokens, vec!["a".into()]).expect("maps");
+        assert_eq!(aliases(&stored), ["a", "es256test", "hmacsigningtest", "rsajwtsigningkey"], "another label has it");
+        stored = master.remap(&stored, openid, vec!["a".into()]).expect("maps");
+        assert_eq!(aliases(&stored), ["a", "hmacsigningtest", "rsajwtsigningkey"]);
+        stored = master.remap(&stored, openid, Vec::new()).expect("maps");
+        stored = master.remap(&stored, tokens, Vec::new()).expect("maps");
+        assert_eq!(aliases(&stored), ["hmacsigningtest", "rsajwtsigningkey"]);
+        let other = master.remap(&stored, tokens, vec!["rsajwtsigningkey".into()]);
+        assert!(matches!(other, Err(RemapError::OtherAlgorithm)));
+        let broken = master.remap(&json!({"keys": "x"}), tokens, vec!["a".into()]);
+        assert!(matches!(broken, Err(RemapError::Keys(KeyError::Missing))));
+        let foreign = KeyRing::new(&[8; 32]).expect("a key");
+        assert!(matches!(foreign.load(&stored), Err(KeyError::Sealed)), "G5: useless without the master key");
+    }
+}

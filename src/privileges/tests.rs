@@ -223,7 +223,7 @@ async fn privileges_reach_down_and_not_aside_or_up() {
                     let (code, _) = status(rig, &session, "GET", &format!("{realm}/{path}")).await;
                     assert_eq!(code, if expected { 200 } else { 403 }, "{realm}/{path}");
                 }
-                let user = json!({"username": format!("by{}", session.len()), "userpassword": "correct horse"});
+                let user = json!({"username": uuid::Uuid::new_v4().to_string(), "userpassword": "correct horse"});
                 let create = rig.ask("POST", &format!("{realm}/users?_action=create")).session(&session);
                 assert_eq!(create.json(&user).await.status, if expected { 201 } else { 403 }, "{realm}");
             }

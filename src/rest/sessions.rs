@@ -27,15 +27,16 @@ use crate::{
         ActionDescription, Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape,
         Verb, Version,
     },
+    privileges::{Endpoint, Right},
     sessions::{
         self,
         properties::{self, MAX_NAME_BYTES, is_protected},
-        settings::SessionSettings,
+        settings::{SessionSettings, touch_after},
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use quorate_raft::{
-    Command, Outcome, Refusal, Session, Stamp, TokenHash,
+    Command, DocumentKey, Outcome, Refusal, Session, Stamp, TokenHash,
     sessions::{TouchSession, UpdateSession},
 };
 use serde_json::{Value, json};
@@ -85,11 +86,18 @@ impl Target {
     }
 }
 
-/// Lets the owner of a session pass, and who administers the realm of its owner (b.8).
-fn owner_or_administrator(call: &Call<'_>, owner: &Caller) -> Result<(), Error> {
+/// Whether `asking` may act upon sessions of `subject` by a privilege (b.8): administrators of its realm may do everything, but
+/// not to those who have more privileges than they.
+fn may_act(call: &Call<'_>, asking: &Caller, endpoint: Endpoint, subject: &DocumentKey) -> bool {
+    asking.may(endpoint, Right::Modify, &subject.realm) && asking.outranks(call.desk.views(), subject)
+}
+
+/// Lets the owner of a session pass, and whoever may act upon it by a privilege for `endpoint`.
+fn owner_or(call: &Call<'_>, owner: &Caller, endpoint: Endpoint) -> Result<(), Error> {
     match call.caller {
         None => Ok(()), // who has the token and says nothing else is its owner
-        Some(asking) if asking.hash == owner.hash || asking.administers(owner.realm()) => Ok(()),
+        Some(asking) if asking.hash == owner.hash => Ok(()),
+        Some(asking) if may_act(call, asking, endpoint, &owner.session.data.subject) => Ok(()),
         Some(_) => Err(Error::insufficient_privileges()),
     }
 }
@@ -142,7 +150,7 @@ fn current(call: &Call<'_>, owner: &Caller) -> Option<Arc<Session>> {
 
 /// Notes the use of a session in the log, unless that was done a moment ago (b.6); whether the session lives.
 async fn reset_idle(call: &Call<'_>, owner: &Caller) -> Result<bool, Error> {
-    let noted = owner.session.used + SessionSettings::of(call.desk, owner.realm()).touch_after;
+    let noted = owner.session.used + touch_after(call.desk, owner.realm());
     if owner.kept == Kept::ByClient || sessions::now(call.desk) < noted {
         return Ok(true);
     }

@@ -7,6 +7,7 @@
 //! | `inheritance` | one write about many clients, or about all tokens                |
 //! | `lifecycle`| graceful stop, second start on the same data, restart                |
 //! | `sessions` | sessions, quotas and failed attempts, told to one node, asked of another |
+//! | `journeys` | steps of one journey on different nodes, replays, a leader that dies  |
 //! | `chaos`    | random faults under random load; the history is checked              |
 
 #[path = "../harness/mod.rs"]
@@ -16,5 +17,6 @@ mod administration;
 mod chaos;
 mod faults;
 mod inheritance;
+mod journeys;
 mod lifecycle;
 mod sessions;

@@ -215,16 +215,10 @@ impl Wanted {
             Self::Level(level) => {
                 let stored = scene.desk.rows(scene.realm, Kind::AuthenticationModule);
                 let names = stored.iter().filter_map(|row| row.id.strip_prefix("datastore/").map(str::to_owned));
-                let mut names: Vec<String> = names.collect();
-                if model::module(scene.desk, scene.realm, model::DATA_STORE).is_some() {
-                    names.push(model::DATA_STORE.to_owned());
-                }
-                names.sort_unstable();
-                names.dedup();
                 let gives = |name: &String| {
                     model::module(scene.desk, scene.realm, name).is_some_and(|module| module.level >= *level)
                 };
-                Ok(names.into_iter().filter(gives).take(MAX_ADVICES).map(Service::Module).collect())
+                Ok(names.filter(gives).take(MAX_ADVICES).map(Service::Module).collect())
             }
             Self::Advice(_) => Err(Failure::plain(Code::NoConfiguration)),
         }

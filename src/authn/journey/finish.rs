@@ -5,7 +5,7 @@
 //! | a.16 who it is: what was proved, else the name; profile rule; account status | [`succeed`]          |
 //! | a.7 `successUrl`: tree, `goto`, profile, chain, realm, default              | [`success_url`]      |
 //! | a.7 `noSession`                                                             | [`succeed`]          |
-//! | a.10 an upgrade keeps the properties of the former session                  | [`properties`]       |
+//! | b.7 properties of the session                                               | [`properties`]       |
 //! | a.7 `failureUrl`: tree, `gotoOnFail`, profile, chain, realm, none           | [`failure_url`]      |
 //! | a.8 one text for all failures, unless a node has another                    | [`fail`]             |
 //! | a.19 failures count, and success starts anew                                | [`fail`], [`succeed`] |
@@ -13,7 +13,6 @@
 use super::{
     chain,
     failure::{Code, Failure},
-    nodes::data::is_reserved,
     scene::Scene,
     state::{CustomCookie, Journey},
 };
@@ -111,14 +110,9 @@ fn upgraded(scene: &Scene<'_>, journey: &Journey) -> Result<Option<Caller>, NotS
     }
 }
 
-/// Those of the former session, those that nodes set, those that are ours; later ones win.
-fn properties(scene: &Scene<'_>, journey: &Journey, former: Option<&Caller>, url: &str) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
-    if let Some(former) = former.filter(|_| !journey.forced) {
-        let kept = former.session.data.properties.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        all.extend(kept.filter(|(name, _)| !is_reserved(name) && !journey.removed.contains(name)));
-    }
-    all.extend(journey.properties.clone());
+/// Those that nodes set, and those that are ours; later ones win. What an upgraded session had, it hands on by itself.
+fn properties(scene: &Scene<'_>, journey: &Journey, url: &str) -> BTreeMap<String, String> {
+    let mut all = journey.properties.clone();
     let ours = [
         ("IndexType", journey.service.index_type()),
         ("successURL", url),
@@ -128,7 +122,7 @@ fn properties(scene: &Scene<'_>, journey: &Journey, former: Option<&Caller>, url
         ("clientType", "genericHTML"),
     ];
     all.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    all.extend([("loginURL".to_owned(), format!("{}/UI/Login", scene.desk.base_url().deployment()))]);
+    all.insert("loginURL".to_owned(), format!("{}/UI/Login", scene.desk.base_url().deployment()));
     all
 }
 
@@ -178,15 +172,14 @@ async fn start(
 ) -> Result<Started, Failure> {
     let told = |refused: NotStarted| refuse(scene, journey, refused.into());
     let former = upgraded(scene, journey).map_err(told)?;
-    let level = former.as_ref().map_or(journey.level, |former| journey.level.max(former.session.data.auth_level));
     let minutes = |minutes: u64| Span::from_secs(minutes.saturating_mul(60));
     let new = New {
         realm: scene.realm.clone(),
         subject: key.clone(),
         entry,
         service: journey.service.name().to_owned(),
-        auth_level: level,
-        properties: properties(scene, journey, former.as_ref(), url),
+        auth_level: journey.level,
+        properties: properties(scene, journey, url),
         from: scene.request.from,
         max_life: journey.max_session.map(minutes),
         max_idle: journey.max_idle.map(minutes),

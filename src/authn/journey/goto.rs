@@ -28,7 +28,8 @@ pub fn is_valid(desk: &Desk, realm: &RealmPath, url: &str) -> bool {
         return false;
     }
     let Ok(base) = Url::parse(&format!("{}/", desk.base_url().deployment())) else { return false };
-    let Ok(target) = base.join(url) else { return false };
+    // Alone first: `https:host` names a host, though beside a base it could be taken for a path.
+    let Ok(target) = Url::parse(url).or_else(|_| base.join(url)) else { return false };
     let suspicious = NEVER.contains(&target.scheme()) || !target.username().is_empty() || target.password().is_some();
     if suspicious {
         return false;
@@ -103,7 +104,8 @@ mod tests {
         assert!(valid(&format!("/{}", "x".repeat(1999))));
         assert!(!valid(&format!("/{}", "x".repeat(2000))));
 
-        let listed = json!({"validGotoDestinations": ["https://app.example.org:443/*", 7]});
+        let listed =
+            json!({"validGotoDestinations": ["https://app.example.org:443/*", "https://app.example.org:443/*?*", 7]});
         let key = DocumentKey::new(&root, Kind::Service, VALIDATION);
         desk.write(vec![put(key, Precondition::Any, &listed, Vec::new(), false)]).await.expect("writes");
         assert!(valid("https://app.example.org/home?x=y"), "listed");

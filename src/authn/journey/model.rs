@@ -141,19 +141,9 @@ pub fn node(desk: &Desk, realm: &RealmPath, node_type: &str, id: &str) -> Option
     Some(entry.typed(|json| NodeConfig::parse(node_type, json)))
 }
 
-/// The chain that every realm has, and the module in it (a.18).
-const BUILT_IN: &str = "ldapService";
-/// See [`BUILT_IN`].
-pub const DATA_STORE: &str = "DataStore";
-
 /// The chain of that name.
 pub fn chain(desk: &Desk, realm: &RealmPath, name: &str) -> Option<Arc<Chain>> {
-    match desk.document(realm, Kind::Chain, name) {
-        Some(entry) => typed::<Chain>(&entry),
-        // Realms have it before anybody writes it down (a.18).
-        None if name == BUILT_IN => Some(Arc::new(single(DATA_STORE))),
-        None => None,
-    }
+    typed::<Chain>(&*desk.document(realm, Kind::Chain, name)?)
 }
 
 /// A chain of one module: what asking for a module means.
@@ -167,13 +157,11 @@ const MODULE_TYPES: [&str; 3] = ["datastore", "ldap", "amster"];
 
 /// The module of that name.
 pub fn module(desk: &Desk, realm: &RealmPath, name: &str) -> Option<Module> {
-    let stored = MODULE_TYPES.into_iter().find_map(|kind| {
+    MODULE_TYPES.into_iter().find_map(|kind| {
         let entry = desk.document(realm, Kind::AuthenticationModule, &format!("{kind}/{name}"))?;
         let level = entry.json().get("authenticationLevel").and_then(Value::as_i64).unwrap_or_default();
         Some(Module { kind: kind.to_owned(), level: i32::try_from(level).unwrap_or_default() })
-    });
-    let built_in = || Module { kind: "datastore".to_owned(), level: 0 };
-    stored.or_else(|| (name == DATA_STORE).then(built_in))
+    })
 }
 
 /// Configuration without members that say nothing: `null` stands for "not set".

@@ -221,8 +221,6 @@ pub struct Journey {
     pub level: i32,
     /// Properties for the session.
     pub properties: BTreeMap<String, String>,
-    /// Properties that the session does not take over from the one that it upgrades.
-    pub removed: BTreeSet<String>,
     /// Cookies for the browser.
     pub cookies: Vec<CustomCookie>,
     /// Members for the answer of success.
@@ -239,8 +237,6 @@ pub struct Journey {
     pub no_session: bool,
     /// The token of the session that will be upgraded: its owner's, who carries the journey.
     pub upgrades: Option<String>,
-    /// Whether its properties stay behind.
-    pub forced: bool,
     /// Longest life of the session, minutes.
     pub max_session: Option<u64>,
     /// Longest pause of the session, minutes.

@@ -24,9 +24,9 @@ pub struct Agents(pub &'static AgentType);
 
 /// Agents of one type, as queries see them. What a filter asks for beside the id may be inherited: then it costs a look at the
 /// whole agent.
-struct OfType<'v> {
-    agent_type: &'static AgentType,
-    views: &'v Views,
+pub(super) struct OfType<'v> {
+    pub(super) agent_type: &'static AgentType,
+    pub(super) views: &'v Views,
 }
 
 impl Rows for OfType<'_> {

@@ -36,9 +36,8 @@ impl Resource for Notes {
 
     fn describe(&self) -> Description {
         let schema = json!({"type": "object", "properties": {"tags": {"type": "array", "uniqueItems": true, "items": {"type": "string"}}}});
-        let mut description = Description::of(Shape::Collection).titled("Notes", "For tests").written(schema);
-        description.operations.push(Operation::Patch);
-        description.action(ActionDescription::new("nothing", "Answers 204"))
+        let description = Description::of(Shape::Collection).titled("Notes", "For tests").written(schema);
+        description.and(Operation::Patch).action(ActionDescription::new("nothing", "Answers 204"))
     }
 
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
@@ -214,10 +213,7 @@ async fn a_patch_changes_all_or_nothing() {
         (400, "The resource collection notes cannot be patched")
     );
     // What has no PATCH answers as it always did.
-    assert_eq!(
-        notes.ask("PATCH", "/users/amadmin", &[], Some(json!([]))).await.error(),
-        (501, "Operation is not supported.")
-    );
+    assert_eq!(notes.ask("PATCH", "/single", &[], Some(json!([]))).await.error(), (501, "Operation is not supported."));
 }
 
 /// §11, catalogue: what the framework says by itself, in its order.

@@ -252,9 +252,9 @@ fn computed(realm: &RealmPath, id: &str, member: &str) -> Option<Value> {
 /// Members that [`computed`] knows.
 const COMPUTED: [&str; 4] = ["realm", "universalid", "dn", "objectClass"];
 
-/// Stored members that are nobody's to see, or only in one's own profile.
+/// Stored members that are nobody's to see, what authentication keeps about a user among them, or only in one's own profile.
 fn is_hidden(name: &str) -> bool {
-    name == PASSWORD || name == "roles" || name == KBA
+    name == PASSWORD || name.starts_with('_') || name == "roles" || name == KBA
 }
 
 /// What a stored user looks like to a reader: without the verifier. This is the only way out.

@@ -15,9 +15,8 @@ pub struct AccountActiveDecision {}
 impl Node for AccountActiveDecision {
     async fn visit(&self, visit: &mut Visit<'_, '_>) -> Result<Step, Fault> {
         let key = visit.subject()?;
-        Step::decided(
-            visit.profile()?.is_some_and(|entry| caller::standing(visit.scene.desk.views(), key.kind, &entry).active),
-        )
+        let views = visit.scene.desk.views();
+        Step::decided(visit.profile()?.is_some_and(|entry| caller::standing(views, key.kind, &entry).active))
     }
 }
 

@@ -85,7 +85,6 @@ pub struct RemoveSessionProperties {
 impl Node for RemoveSessionProperties {
     async fn visit(&self, visit: &mut Visit<'_, '_>) -> Result<Step, Fault> {
         visit.journey.properties.retain(|name, _| !self.property_names.contains(name));
-        visit.journey.removed.extend(self.property_names.iter().cloned());
         Step::done()
     }
 }

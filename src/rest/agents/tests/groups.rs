@@ -186,7 +186,10 @@ async fn a_session_dies_with_the_status_of_the_group() {
     let body = json!({"agentgroup": "g", "status": inherit(), "userpassword": "gateway-secret"});
     let created = rig.send("PUT", &format!("{AGENTS}/IdentityGatewayAgent/ig"), body).await;
     assert_eq!((created.status, &created.json["agentgroup"]), (201, &json!("g")), "{}", created.text);
-    let login = || rig.sign_in("Agent", "ig", "gateway-secret");
+    let login = async || {
+        let reply = rig.sign_in("/realms/root/realms/alpha", "Agent", "ig", "gateway-secret").await;
+        reply.json["tokenId"].as_str().map(str::to_owned)
+    };
     let alive = |token: &str| caller::session(&rig.desk, token).is_some();
     let first = login().await.expect("logs in");
     assert!(alive(&first));

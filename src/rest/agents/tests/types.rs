@@ -265,7 +265,11 @@ async fn an_agent_of_another_product_is_kept_as_it_comes() {
 #[actix_web::test]
 async fn agents_sign_in_and_others_do_not() {
     let rig = rig().await;
-    let login = async |name: &'static str| rig.sign_in("Agent", name, "agent-secret").await.is_some();
+    let login = async |name: &str| {
+        let reply = rig.sign_in("/realms/root/realms/alpha", "Agent", name, "agent-secret").await;
+        assert!([200, 401].contains(&reply.status), "{}", reply.text);
+        reply.status == 200
+    };
     for (kind, status) in [
         ("IdentityGatewayAgent", json!({"status": "Inactive"})),
         ("2.2_Agent", json!({"status": "Inactive"})),
