@@ -198,9 +198,10 @@ impl Query {
     fn present(&self, items: Vec<Item>, names: Names, totals: Totals) -> Result<Listing, Error> {
         self.check_paging(totals)?;
         let matches = items.len();
-        let (page, next) = match totals {
-            _ if self.has_cookies(totals) => self.page(items, names)?,
-            _ => (self.skipped(self.sorted(items, names)), None),
+        let (page, next) = if self.has_cookies(totals) {
+            self.page(items, names)?
+        } else {
+            (self.skipped(self.sorted(items, names)), None)
         };
         Ok(self.listing(page, next, matches, totals))
     }
