@@ -14,7 +14,8 @@
 
 use crate::{
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version, unchanged,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
+        Totals, Verb, Version, describe::Ids, unchanged,
     },
     desk::{WriteError, delete, put},
     privileges::{Endpoint, Right},
@@ -292,6 +293,15 @@ impl Resource for Realms {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled("Realms", "Their ids are base64url of their paths")
+            .written(schema())
+            .ids(Ids::Server)
+            .action(ActionDescription::new("template", "Defaults of a realm"))
+            .action(ActionDescription::new("schema", "The JSON schema of a realm"))
     }
 
     fn endpoint(&self) -> Endpoint {

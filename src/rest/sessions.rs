@@ -23,7 +23,10 @@ mod tests;
 
 use crate::{
     caller::{self, Caller, Kept},
-    crest::{Call, Error, Item, Listing, Match, Object, Query, Resource, Shape, Verb, Version},
+    crest::{
+        ActionDescription, Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape,
+        Verb, Version,
+    },
     privileges::{Endpoint, Right},
     sessions::{
         self,
@@ -211,6 +214,19 @@ impl Resource for Sessions {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 2), Version(2, 1), Version(3, 1), Version(4, 0), Version(5, 1)]
+    }
+
+    fn describe(&self) -> Description {
+        let action = |name: &str, text: &str| ActionDescription::new(name, text);
+        Description::of(Shape::Collection)
+            .titled("Sessions", "Whoever holds a token may use it")
+            .can([Operation::Query])
+            .queryable(["username", "realm"])
+            .action(action("validate", "Whether a session lives"))
+            .action(action("getSessionInfo", "What a session is"))
+            .action(action("getSessionInfoAndResetIdleTime", "What a session is, which begins to idle anew"))
+            .action(action("refresh", "Lets a session begin to idle anew"))
+            .action(action("logout", "Ends a session"))
     }
 
     /// Holding a token is the right to use it; what else is needed is checked by the action, or the query.

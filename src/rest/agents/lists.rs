@@ -3,8 +3,8 @@
 use super::{AgentType, TYPES, members::OfType};
 use crate::{
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
-        scan::Rows,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
+        Totals, Version, pointer::Names, scan::Rows,
     },
     privileges::Endpoint,
     rest::identity::AGENT_KINDS,
@@ -79,6 +79,14 @@ impl Resource for AllAgents {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::List)
+            .titled("Agents", "Agents of all types")
+            .action(ActionDescription::new("getAllTypes", "All types of agents"))
+            .action(ActionDescription::new("getCreatableTypes", "Types of which agents can be created"))
+            .action(ActionDescription::new("nextdescendents", "All agents of all types"))
     }
 
     fn endpoint(&self) -> Endpoint {

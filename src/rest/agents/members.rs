@@ -2,7 +2,10 @@
 
 use super::{AgentType, EXISTS, TYPE, VERIFIER, fits, tag};
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, scan::Rows},
+    crest::{
+        Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version,
+        scan::Rows,
+    },
     desk::{WriteError, delete, put},
     inheritance::{self, INHERITED},
     privileges::Endpoint,
@@ -252,6 +255,16 @@ impl Resource for Agents {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled(
+                self.0.name,
+                "Values are plain or `{\"inherited\": false, \"value\": …}`, and wrapped when one is read alone",
+            )
+            .written(self.0.schema.json_schema())
+            .configuration()
     }
 
     fn endpoint(&self) -> Endpoint {
