@@ -137,6 +137,20 @@ pub const SETTINGS: &[Setting] = &[
         "SameSite attribute of session cookies: `unset`, `none`, `lax` or `strict`",
     ),
     setting(
+        "valid_hosts",
+        List,
+        None,
+        None,
+        "host names that requests may be addressed to, beside that of the base URL and DNS aliases of realms; unset: any",
+    ),
+    setting(
+        "trust_transaction_ids",
+        Switch,
+        Some("false"),
+        None,
+        "take the X-ForgeRock-TransactionId of callers for records, instead of making one",
+    ),
+    setting(
         "admin_password",
         Secret,
         None,

@@ -19,7 +19,9 @@ use super::{
     users::{not_found, of_its_version, success},
 };
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
+    crest::{
+        Call, Create, Error, Item, Listing, Match, Object, Patch, Query, Resource, Shape, Totals, Version, unchanged,
+    },
     desk::{WriteError, delete, put},
     groups::{EVERYBODY, Group, MEMBERS, PRIVILEGES},
     privileges::Privileges,
@@ -258,6 +260,15 @@ impl Resource for Groups {
         let write = write(&key, when, &mut body, &members);
         let revision = call.write(write).await.map_err(|error| refused(error).unwrap_or_else(Into::into))?;
         Ok(shown(&Stored::written(key, revision, body, members), call.version))
+    }
+
+    /// d.6: what is written to a group is written whole.
+    async fn patch(&self, call: &Call<'_>, _: &str, _: &Patch, _: &Match) -> Result<Item, Error> {
+        Err(if call.version < Version(3, 0) {
+            Error::unsupported()
+        } else {
+            Error::bad_request("Cannot patch object type group")
+        })
     }
 
     async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {

@@ -2,10 +2,10 @@
 //!
 //! | it says                                                             | we do it in              |
 //! |---------------------------------------------------------------------|--------------------------|
-//! | a JWS, header exactly `{"typ":"JWT","alg":"HS256"}`                 | [`HEADER`], [`seal`]     |
-//! | `otk`, 130 random bits in base32, new with every step               | [`one_time_key`]         |
-//! | `realm`, `authIndexType`, `authIndexValue`, `exp`, `iat`            | [`Claims`]               |
-//! | `sessionId`: `*…*` and a nested, encrypted JWT with the state       | [`encrypt`], [`decrypt`] |
+//! | a JWS, header exactly `{"typ":"JWT","alg":"HS256"}`                 | `HEADER`, [`seal`]     |
+//! | `otk`, 130 random bits in base32, new with every step               | `one_time_key`         |
+//! | `realm`, `authIndexType`, `authIndexValue`, `exp`, `iat`            | `Claims`               |
+//! | `sessionId`: `*…*` and a nested, encrypted JWT with the state       | `encrypt`, `decrypt` |
 //! | `Failed to parse JWT, …`, `AuthId JWT Signature not valid`          | [`open`]                 |
 //! | a step is submitted once                                            | [`Opened::spend`]        |
 //!
