@@ -333,10 +333,19 @@ impl Resource for Users {
                 return Err(Error::plain(403)); // AD-08
             }
             outranked(call, &key)?;
+            unchanged(when, id, revision)?;
             let mut writes = groups::leaving(call, &key);
             writes.push(delete(key.clone(), when.precondition()));
-            match call.write_all(writes).await {
-                Ok(_) => {
+            // One entry, unless the groups are so large that they do not fit: then the user leaves the first of them before.
+            let mut outcome = Ok(());
+            for part in groups::parts(writes) {
+                outcome = call.write_all(part).await.map(drop);
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            match outcome {
+                Ok(()) => {
                     let item = shown(&key, revision, &body);
                     return Ok(if call.version < Version(4, 0) { success(item) } else { item });
                 }
