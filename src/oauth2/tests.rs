@@ -371,7 +371,8 @@ async fn a_realm_is_found_by_case_and_by_host() {
         ("gamma.example.com", "", "/realms/root/realms/Gamma"),
         ("GAMMA.example.com:8443", "", "/realms/root/realms/Gamma"),
         ("gamma.example.com", "/realms/root", ""),
-        ("gamma.example.com", "/alpha", "/realms/root/realms/alpha"),
+        ("gamma.example.com", "/realms/root/realms/alpha", "/realms/root/realms/alpha"),
+        ("am.example.com", "/alpha", "/realms/root/realms/alpha"),
         ("am.example.com", "/gamma.example.com", "/realms/root/realms/Gamma"),
         ("elsewhere.example.com", "", ""),
     ] {

@@ -123,31 +123,45 @@ pub fn subject_attributes() -> Vec<Exchange> {
     }]
 }
 
-/// Configuration of many types below one path: `{type}`, and below it `{id}` (crest.md §16).
-pub fn types() -> Vec<Exchange> {
-    let exchange = |below, method, text: &str| Exchange {
+/// One method of configuration that is served below a plain endpoint.
+fn configuration(below: &'static str, method: &'static str, text: &str) -> Exchange {
+    let answers: &[u16] = if matches!(method, "put" | "post") { &[200, 201] } else { &[200] };
+    Exchange {
         below,
         method,
         text: text.to_owned(),
         parameters: match method {
             "post" => vec![("query", "_action", "Which action")],
-            "get" if below != "/{type}/{id}" => vec![("query", "_queryFilter", "`true`")],
+            "get" => vec![("query", "_queryFilter", "`true`, for all of a collection")],
             _ => Vec::new(),
         },
         request: matches!(method, "put" | "post").then(|| json!({"type": "object"})),
-        answers: match method {
-            "put" | "post" => [200, 201].map(|code| (code, json!({"type": "object"}))).into(),
-            _ => vec![(200, json!({"type": "object"}))],
-        },
+        answers: answers.iter().map(|code| (*code, json!({"type": "object"}))).collect(),
         is_public: false,
-    };
+    }
+}
+
+/// Configuration of many types below one path: `{type}`, and below it `{id}` (crest.md §16).
+pub fn types() -> Vec<Exchange> {
     vec![
-        exchange("", "get", "All of all types"),
-        exchange("", "post", "An action on all types"),
-        exchange("/{type}", "get", "All of a type"),
-        exchange("/{type}", "post", "Creates one of a type, or an action on it"),
-        exchange("/{type}/{id}", "get", "Reads one"),
-        exchange("/{type}/{id}", "put", "Creates or updates one"),
-        exchange("/{type}/{id}", "delete", "Deletes one"),
+        configuration("", "get", "All of all types"),
+        configuration("", "post", "An action on all types"),
+        configuration("/{type}", "get", "All of a type"),
+        configuration("/{type}", "post", "Creates one of a type, or an action on it"),
+        configuration("/{type}/{id}", "get", "Reads one"),
+        configuration("/{type}/{id}", "put", "Creates or updates one"),
+        configuration("/{type}/{id}", "delete", "Deletes one"),
+    ]
+}
+
+/// What scripts are for, and the engine of each.
+pub fn script_contexts() -> Vec<Exchange> {
+    vec![
+        configuration("", "get", "All contexts"),
+        configuration("", "post", "An action on all contexts"),
+        configuration("/{context}", "get", "Reads a context"),
+        configuration("/{context}", "put", "Updates a context"),
+        configuration("/{context}/engineConfiguration", "get", "Reads the engine of a context"),
+        configuration("/{context}/engineConfiguration", "put", "Updates the engine of a context"),
     ]
 }

@@ -23,7 +23,7 @@ pub mod syntax;
 #[cfg(test)]
 mod tests;
 
-use super::{Csrf, Routes, Scope};
+use super::{Csrf, Routes, Scope, descriptors};
 use crate::{
     consensus::Unavailable,
     crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version, unchanged},
@@ -62,6 +62,7 @@ pub fn routes(routes: Routes) -> Routes {
         .resource(Scope::Realm, "contexts", contexts::Bindings)
         .resource(Scope::Global, "global-config/services/scripting", contexts::Scripting)
         .plain(Scope::Global, contexts::PATH, Csrf::Own, contexts::handle)
+        .described(descriptors::script_contexts())
 }
 
 fn key(realm: &RealmPath, id: &str) -> DocumentKey {

@@ -66,7 +66,7 @@ async fn who_names_no_version_gets_the_configured_one() {
     };
     assert_eq!(version(None).await, "resource=4.1");
     set(&rig, json!({"defaultVersion": "Oldest"})).await;
-    assert_eq!(version(None).await, "resource=2.1");
+    assert_eq!(version(None).await, "resource=1.2");
     assert_eq!(version(Some("resource=4.0")).await, "resource=4.1");
     set(&rig, json!({"defaultVersion": "None"})).await;
     assert!(version(None).await.contains("No requested version specified and behavior set to NONE."));
