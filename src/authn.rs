@@ -6,6 +6,10 @@
 pub mod zero_page;
 
 use crate::{
+    audit::{
+        authentication::{Authentication, FailureReason, Happened, Progress},
+        context,
+    },
     caller::is_active,
     consensus::Unavailable,
     desk::Desk,
@@ -95,8 +99,9 @@ pub async fn login(
     password: &str,
     from: Option<IpAddr>,
 ) -> Result<Minted, Failure> {
-    let subject = prove(desk, realm, service, name, password).await?;
-    start_session(desk, realm, service, subject, from).await.map_err(Failure::Unavailable)
+    let proved = prove(desk, realm, service, name, password).await;
+    tell(desk, realm, service, name, from, &proved);
+    start_session(desk, realm, service, proved?, from).await.map_err(Failure::Unavailable)
 }
 
 /// Verifies `password` and starts nothing (`noSession=true`).
@@ -110,7 +115,36 @@ pub async fn check(
     name: &str,
     password: &str,
 ) -> Result<(), Failure> {
-    prove(desk, realm, service, name, password).await.map(drop)
+    let proved = prove(desk, realm, service, name, password).await;
+    tell(desk, realm, service, name, None, &proved);
+    proved.map(drop)
+}
+
+/// Records what came of an attempt; where nothing was decided, nothing happened.
+fn tell(
+    desk: &Desk,
+    realm: &RealmPath,
+    service: Service,
+    name: &str,
+    from: Option<IpAddr>,
+    outcome: &Result<Proved, Failure>,
+) {
+    let (progress, user_id) = match outcome {
+        Ok(proved) => (Progress::Successful, Some(universal_id(realm, &proved.key).into())),
+        Err(Failure::Denied) => (Progress::Failed(FailureReason::LoginFailed), None),
+        Err(Failure::Unavailable(_)) => return,
+    };
+    let address = from.or_else(|| Some(context::current()?.address()?.ip()));
+    desk.audit().authentication(Authentication {
+        happened: Happened::LoginCompleted,
+        progress,
+        realm: realm.as_str().into(),
+        principal: Some(name.to_owned()),
+        user_id,
+        tracking_id: None,
+        address,
+        info: vec![("authIndex", format!("service={}", service.name())), ("authLevel", "0".to_owned())],
+    });
 }
 
 /// Somebody whose password was verified. Holding one is the proof.

@@ -13,7 +13,7 @@
 //! Callers pass the barrier before they ask (G2): then a decision reflects every policy that was acknowledged before.
 
 use crate::{
-    audit::{Event, Full, Purpose},
+    audit::{DecisionEvent as Event, Full, Purpose},
     caller::Caller,
     crest,
     desk::Desk,

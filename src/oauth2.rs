@@ -54,7 +54,7 @@ pub mod userinfo;
 #[cfg(test)]
 mod tests;
 
-use crate::{desk::Desk, realms};
+use crate::{audit::context, desk::Desk, realms};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
@@ -228,6 +228,7 @@ async fn serve_path(desk: &Desk, http: &HttpRequest, payload: web::Payload, path
         Ok(params) => params,
         Err(error) => return fail(endpoint, desk, None, &error, None),
     };
+    context::asked(|name| params.get(name));
     if endpoint == Endpoint::AccessToken
         && params.get("grant_type") == Some(GrantType::ClientCredentials.name())
         && let Some(answer) = issue_at_once(desk, http, realm.as_ref(), &params).await
@@ -238,6 +239,7 @@ async fn serve_path(desk: &Desk, http: &HttpRequest, payload: web::Payload, path
         Ok(realm) => realm,
         Err(error) => return fail(endpoint, desk, None, &error, None),
     };
+    context::in_realm(&realm);
     let request = Request { desk, http, realm, params: &params, reads: Reads::Confirmed };
     let answer = match endpoint {
         Endpoint::AccessToken => token::answer(&request).await,
@@ -269,6 +271,7 @@ async fn issue_at_once(
     if !desk.realm_exists(&realm) {
         return None;
     }
+    context::in_realm(&realm);
     let request = Request { desk, http, realm, params, reads: Reads::ToBeConfirmed };
     match token::answer(&request).await {
         Ok(answer) if desk.views().documents_epoch() == epoch => Some(answer),

@@ -114,7 +114,8 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         views,
         passwords: Passwords::start(cores()).during("starting password threads")?,
         keys: KeyRing::new(master.expose())?,
-        audit: Audit::start(config.audit.clone()).during("starting the record of decisions")?,
+        audit: Audit::start(config.audit.clone())
+            .during("starting to record events (audit.directory, audit.enabled)")?,
         front: Front {
             context_path: config.site.context_path.clone(),
             cookie_name: config.site.cookie_name.clone(),
@@ -148,7 +149,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
     setting_up.abort();
     folding.abort();
     match &ended {
-        Ok(()) => stop_gracefully(config, raft, &node, &status, &servers).await,
+        Ok(()) => stop_gracefully(config, raft, &node, &status, &servers, desk.audit()).await,
         Err(error) => {
             tracing::error!(%error, "cannot go on");
             for server in &servers {
@@ -156,6 +157,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
             }
         }
     }
+    desk.audit().flush(Duration::from_secs(1));
     for arbiter in arbiters {
         arbiter.stop();
     }
@@ -314,6 +316,7 @@ async fn stop_gracefully(
     node: &Node<Actors>,
     status: &http::Status,
     servers: &[ServerHandle],
+    audit: &Audit,
 ) {
     let whole = async {
         status.stop();
@@ -327,6 +330,7 @@ async fn stop_gracefully(
     if timeout(config.shutdown, whole).await.is_err() {
         // What was acknowledged is on disk; there is nothing to lose by leaving now.
         tracing::warn!("not stopped in time; leaving");
+        audit.flush(Duration::from_secs(1));
         process::exit(0);
     }
 }

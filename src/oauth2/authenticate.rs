@@ -15,7 +15,7 @@ use super::{
     error::{Code, Error, Result},
     params::{self, Params},
 };
-use crate::{desk::Desk, views::Entry};
+use crate::{audit::context, desk::Desk, views::Entry};
 use actix_web::{HttpRequest, http::header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use quorate_raft::{ClientId, DocumentKey, Kind, RealmPath, Seq};
@@ -122,6 +122,7 @@ pub async fn authenticate(
     if !is_registered(&client, &presented) {
         return Err(Error::other_method(realm, presented.used_header));
     }
+    context::client(realm, &key.id);
     let id = ClientId(key.id);
     Ok(AuthenticatedClient { id, client, fence: entry.document.fence })
 }
