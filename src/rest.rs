@@ -8,6 +8,7 @@
 //! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, gateway agents     | [`agents`]      |
 //! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
+//! | `global-audit/{topic}`, `{realm}/realm-audit/{topic}`   | events that agents report             | [`audit`]       |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
 //!
 //! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes()`], then [`Routes::resource`] (see
@@ -29,6 +30,7 @@
 //! ```
 
 pub mod agents;
+pub mod audit;
 pub mod authenticate;
 pub mod authorization;
 pub mod identity;
@@ -47,6 +49,7 @@ pub mod users;
 pub use routes::{Csrf, PlainCall, Routes, Scope};
 
 use crate::{
+    audit::{Topic, context},
     crest::{
         Error, Head, Params, body,
         request::forgeable,
@@ -60,7 +63,7 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    Routes::default()
+    audit_routes(Routes::default())
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
         .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
@@ -71,6 +74,18 @@ pub fn routes() -> Routes {
         .resource(Scope::Realm, "realm-config/services/oauth-oidc", services::Provider)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
+}
+
+/// Where events of each audit topic are reported.
+fn audit_routes(routes: Routes) -> Routes {
+    Topic::ALL.into_iter().fold(routes, |routes, topic| {
+        let name = topic.name();
+        routes.resource(Scope::Global, &format!("global-audit/{name}"), audit::Events::global(topic)).resource(
+            Scope::Realm,
+            &format!("realm-audit/{name}"),
+            audit::Events::of_realm(topic),
+        )
+    })
 }
 
 /// Serves the resources of this module. Belongs into the scope `{context}/json` of an application that has
@@ -121,6 +136,7 @@ async fn answer(
             let params = Params::parse(request.query_string())?;
             let body = body::read(payload).await?;
             let realm = realm.resolve(desk, &params).await?;
+            context::in_realm(&realm);
             let call = PlainCall { desk: desk.clone(), realm, request: request.clone(), body, rest };
             Ok(handler(call).await)
         }
