@@ -31,16 +31,16 @@ mod sample;
 mod tests;
 pub mod topic;
 
-pub use decisions::{Event as DecisionEvent, Purpose, named_set};
+pub use decisions::{Event as DecisionEvent, Principal, Purpose, named_set};
 pub use queue::{Full, WhenFull};
 pub use sample::{NoShare, Share};
 pub use topic::{Body, Component, Event, Head, Topic};
 
-use crate::host;
+use crate::{config::LogFormat, host};
 use authentication::Authentication;
 use context::{Context, Ids};
 use files::{Directory, Writer};
-use queue::{Queue, Sink};
+use queue::Recorder;
 use quorate_raft::RealmPath;
 use redact::{Allowed, Denied, Redactor};
 use sample::Sampler;
@@ -104,7 +104,7 @@ pub struct Audit(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     decisions: decisions::Settings,
-    decided: Queue<DecisionEvent>,
+    decided: Recorder<DecisionEvent>,
     sampler: Sampler,
     topics: Option<Topics>,
 }
@@ -113,51 +113,62 @@ struct Inner {
 #[derive(Debug)]
 pub struct Topics {
     settings: TopicSettings,
-    queue: Queue<Vec<Event>>,
+    queue: Recorder<Vec<Event>>,
     ids: Arc<Ids>,
     redactor: Arc<Redactor>,
     sampler: Sampler,
 }
 
 impl Audit {
-    /// Starts the writers: decisions to the log, topics to their files.
+    /// Starts the writers: decisions to the log, whose lines look like `format`, and topics to their files.
     ///
     /// # Errors
     /// When a thread cannot be started or the directory cannot be written.
-    pub fn start(settings: Settings) -> io::Result<Self> {
-        Self::to(settings, |event| decisions::log(&event))
+    pub fn start(settings: Settings, format: LogFormat) -> io::Result<Self> {
+        Self::writing(settings, decisions::to_log(format))
     }
 
     /// As [`start`](Self::start), with another place for decisions.
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub fn to(settings: Settings, decided: impl FnMut(DecisionEvent) + Send + 'static) -> io::Result<Self> {
+    pub fn to(settings: Settings, mut decided: impl FnMut(DecisionEvent) + Send + 'static) -> io::Result<Self> {
+        Self::writing(settings, move |events| events.drain(..).for_each(&mut decided))
+    }
+
+    fn writing(
+        settings: Settings,
+        mut decided: impl FnMut(&mut Vec<DecisionEvent>) + Send + 'static,
+    ) -> io::Result<Self> {
         let Settings { decisions, topics } = settings;
         let topics = match topics {
             Some(topics) if topics.directory.is_some() || topics.stdout => {
                 topics.directory.as_ref().map_or(Ok(()), Directory::prepare)?;
                 let (directory, stdout, when_full) = (topics.directory.clone(), topics.stdout, topics.when_full);
-                Some(Topics::start(topics, |ids, redactor| Writer::new(ids, redactor, directory, stdout, when_full))?)
+                let writer = |ids, redactor| {
+                    let mut writer = Writer::new(ids, redactor, directory, stdout, when_full);
+                    move |events: &mut Vec<Vec<Event>>| writer.write(events.iter().flatten())
+                };
+                Some(Topics::start(topics, writer)?)
             }
             _ => None,
         };
-        let queue = Queue::start(
-            "decisions",
-            decisions.queue,
-            decisions.when_full,
-            decisions::COUNTED,
-            decisions::Each(decided),
-        )?;
-        Ok(Self(Arc::new(Inner { decisions, decided: queue, sampler: Sampler::default(), topics })))
+        let write = move |events: &mut Vec<DecisionEvent>| {
+            let count = events.len() as u64;
+            decided(events);
+            decisions::COUNTED.add(None, "recorded", count);
+        };
+        let decisions::Settings { queue, when_full, .. } = decisions;
+        let decided = Recorder::start("decisions", queue, when_full, decisions::COUNTED, write)?;
+        Ok(Self(Arc::new(Inner { decisions, decided, sampler: Sampler::default(), topics })))
     }
 
     /// Records topics into a channel.
     #[cfg(test)]
     pub(crate) fn recording(settings: TopicSettings) -> (Self, std::sync::mpsc::Receiver<serde_json::Value>) {
         let (told, heard) = std::sync::mpsc::channel();
-        let topics = Topics::start(settings, |ids, redactor| tests::Lines { ids, redactor, told }).expect("a thread");
-        let Self(inner) = Self::start(Settings::default()).expect("a thread");
+        let topics = Topics::start(settings, |ids, redactor| tests::lines(ids, redactor, told)).expect("a thread");
+        let Self(inner) = Self::start(Settings::default(), LogFormat::Text).expect("a thread");
         let inner = Arc::into_inner(inner).expect("nobody else has it");
         (Self(Arc::new(Inner { topics: Some(topics), ..inner })), heard)
     }
@@ -177,10 +188,7 @@ impl Audit {
     /// # Errors
     /// [`Full`], if that is what the settings want.
     pub fn record(&self, event: DecisionEvent) -> Result<(), Full> {
-        if let Some(room) = self.0.decided.reserve(None)? {
-            room.record(event);
-        }
-        Ok(())
+        self.0.decided.record(event)
     }
 
     /// Records an event of a login; never waits. A login that cannot be recorded is decided all the same: its session is
@@ -205,25 +213,23 @@ impl Audit {
         room.record(vec![Event { topic: Topic::Authentication, head, body: Body::Authentication(Box::new(event)) }]);
     }
 
-    /// Waits until everything that was recorded before is written, at most for `patience` each.
-    pub fn flush(&self, patience: Duration) {
-        self.0.decided.flush(patience);
-        if let Some(topics) = self.topics() {
-            topics.queue.flush(patience);
-        }
+    /// Waits until all that was recorded before is written, at most for `patience` each; whether it is.
+    pub fn settle(&self, patience: Duration) -> bool {
+        let decided = self.0.decided.settle(patience);
+        self.topics().is_none_or(|topics| topics.queue.settle(patience)) && decided
     }
 }
 
 impl Topics {
-    /// `sink` makes the end of the queue from what the topics share with it.
-    fn start<S: Sink<Vec<Event>>>(
+    /// `writer` makes what writes from what the topics share with it.
+    fn start<W: FnMut(&mut Vec<Vec<Event>>) + Send + 'static>(
         settings: TopicSettings,
-        sink: impl FnOnce(Arc<Ids>, Arc<Redactor>) -> S,
+        writer: impl FnOnce(Arc<Ids>, Arc<Redactor>) -> W,
     ) -> io::Result<Self> {
         let ids = Arc::new(Ids::new(host::random_id()));
         let redactor = Arc::new(Redactor::new(settings.whitelist.clone(), settings.blacklist.clone()));
-        let sink = sink(ids.clone(), redactor.clone());
-        let queue = Queue::start("audit", settings.queue, settings.when_full, files::COUNTED, sink)?;
+        let write = writer(ids.clone(), redactor.clone());
+        let queue = Recorder::start("audit", settings.queue, settings.when_full, files::COUNTED, write)?;
         Ok(Self { settings, queue, ids, redactor, sampler: Sampler::default() })
     }
 
@@ -249,6 +255,6 @@ impl Topics {
     }
 
     fn reserve(&self, topic: Topic) -> Result<Option<Room<'_>>, Full> {
-        self.queue.reserve(Some(topic.name()))
+        self.queue.reserve(topic.name())
     }
 }

@@ -61,8 +61,8 @@ impl Caller {
 pub fn is_active(kind: Kind, entry: &Entry) -> bool {
     let json = entry.json();
     let status = match kind {
-        Kind::User => json.pointer("/inetUserStatus/0").or_else(|| json.get("inetUserStatus")),
-        Kind::OAuth2Client => json.pointer("/coreOAuth2ClientConfig/status"),
+        Kind::User => json.get("inetUserStatus").map(|status| status.get(0).unwrap_or(status)),
+        Kind::OAuth2Client => json.get("coreOAuth2ClientConfig").and_then(|config| config.get("status")),
         _ => json.get("status"),
     };
     status.and_then(|status| status.as_str()).is_none_or(|status| status.eq_ignore_ascii_case("active"))

@@ -33,6 +33,8 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use crate::audit;
+use crate::decisions;
+use crate::passwords::Encoded;
 
 pub use self::bounds::{Limits, RaftTiming};
 pub use self::peers::{Bootstrap, Member, PeerAddress, PeerSecurity, Peers};
@@ -70,6 +72,10 @@ pub struct Config {
     pub log: Log,
     /// What is recorded of what happens, and where.
     pub audit: audit::Settings,
+    /// What is made of a verifier where a password is expected.
+    pub encoded_passwords: Encoded,
+    /// How questions to policies are answered.
+    pub decisions: decisions::Settings,
     /// Raft's clock.
     pub raft: RaftTiming,
     /// Bounds on work and input.
@@ -145,6 +151,8 @@ impl Config {
         let master_key = master_key(reader, data_dir.as_deref(), peers.as_ref());
         let log = log(reader);
         let audit = auditing::read(reader, data_dir.as_deref());
+        let encoded = reader.switch("compat.pre_encoded_passwords");
+        let decisions = decisions(reader);
         let raft = RaftTiming::read(reader);
         let limits = Limits::read(reader);
         let shutdown = reader.number("shutdown_seconds", 1..=600);
@@ -161,6 +169,8 @@ impl Config {
             master_key: master_key?,
             log: log?,
             audit: audit?,
+            encoded_passwords: if encoded? { Encoded::Kept } else { Encoded::Plain },
+            decisions: decisions?,
             raft: raft?,
             limits: limits?,
             shutdown: Duration::from_secs(shutdown?),
@@ -217,6 +227,12 @@ fn master_key(reader: &mut Reader<'_>, data_dir: Option<&Path>, peers: Option<&P
     let mut key_file = name.to_owned();
     key_file.push(".key");
     Some(MasterKeySource::KeyFile { path: data_dir.with_file_name(key_file), data_dir: data_dir.to_owned() })
+}
+
+fn decisions(reader: &mut Reader<'_>) -> Option<decisions::Settings> {
+    let strict = reader.switch("decisions.strict");
+    let dry_runs = reader.number("decisions.dry_runs_per_minute", 0..=1_000_000);
+    Some(decisions::Settings { strict: strict?, dry_runs_per_minute: u32::try_from(dry_runs?).ok()? })
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {

@@ -295,6 +295,11 @@ pub trait Resource: 'static {
         true
     }
 
+    /// What is said about a body that is needed and absent, where the framework's words are not the resource's.
+    fn without_body(&self) -> Option<Error> {
+        None
+    }
+
     /// Creates one.
     ///
     /// # Errors

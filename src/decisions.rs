@@ -8,12 +8,18 @@
 //! | §4               | what conditions may look at                            | `session`, [`Question`]  |
 //! | §6.4             | a policy that cannot be evaluated contributes nothing  | `tell`                   |
 //! | §6.9             | read your writes; side effects                         | [`Question::decide`]     |
+//! | §6.4             | strict mode: then there is no decision                 | [`Rules::strict`]        |
 //! | extension        | a decision that is no older than a revision            | [`at_least`]             |
+//! | extension        | trying things out is bounded (PD-14)                   | [`DryRuns`]              |
 //!
 //! Callers pass the barrier before they ask (G2): then a decision reflects every policy that was acknowledged before.
 
+mod dry_runs;
+
+pub use dry_runs::{DryRuns, TooMany};
+
 use crate::{
-    audit::{DecisionEvent as Event, Full, Purpose},
+    audit::{DecisionEvent as Event, Full, Principal, Purpose},
     caller::Caller,
     crest,
     desk::Desk,
@@ -21,21 +27,21 @@ use crate::{
     policy::{
         self, PolicySetIndex,
         circumstances::{Circumstances, Effect, Environment},
-        decide::{self, Decision, Request},
+        decide::{self, Decided, Decision, Request},
         explain::{self, Explanation},
+        model::Policy,
         subject::{Claims, Profile, Qualified, Session, Subject, UniversalId},
         tree,
     },
-    secrets,
     telemetry::{self, label},
 };
 use actix_web::HttpRequest;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use metrics::{counter, histogram};
+use metrics::{Counter, Histogram, counter, histogram};
 use quorate_raft::{Command, RealmPath, Seq, TokenHash, sessions::DestroySession};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     net::IpAddr,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -43,6 +49,38 @@ use std::{
 const HOST: &str = "Host";
 /// Property of a session that names the journey that authenticated it.
 const SERVICE: &str = "Service";
+
+/// How questions are answered, from the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// See [`Rules::strict`].
+    pub strict: bool,
+    /// `explain` and `whatif` that a caller may have answered by a node in a minute.
+    pub dry_runs_per_minute: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { strict: false, dry_runs_per_minute: 120 }
+    }
+}
+
+/// How questions are answered.
+#[derive(Debug)]
+pub struct Rules {
+    /// Whether `evaluate`, `evaluateTree` and AuthZEN refuse to decide when a policy cannot be evaluated, as commercial
+    /// servers do (authorization.md §4.0, §6.4). Otherwise that policy grants nothing, and the others decide.
+    pub strict: bool,
+    /// Who tried out how much.
+    pub dry_runs: DryRuns,
+}
+
+impl Rules {
+    /// As configured.
+    pub fn new(settings: &Settings) -> Self {
+        Self { strict: settings.strict, dry_runs: DryRuns::new(settings.dry_runs_per_minute) }
+    }
+}
 
 /// A subject, and the session behind it.
 #[derive(Clone, Debug, Default)]
@@ -73,14 +111,11 @@ impl Who {
         self
     }
 
-    /// A name that nobody can be read off.
-    fn name_hash(&self, realm: &RealmPath) -> String {
+    fn principal(&self) -> Principal {
         let Subject { session, claims, .. } = &self.subject;
         let sub = claims.as_ref().and_then(|claims| claims.get("sub")).and_then(Value::as_str);
-        let user = session.as_ref().map(|session| session.user.as_str());
-        let principal = json!([realm.as_str(), user, sub]).to_string();
-        let hash = secrets::sha256(principal.as_bytes());
-        URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
+        let user = session.as_ref().map(|session| session.user.as_str().to_owned());
+        Principal { user, sub: sub.map(str::to_owned) }
     }
 }
 
@@ -157,6 +192,15 @@ pub enum NoDecision {
     Unrecorded(#[from] Full),
 }
 
+/// Decisions with an action that is denied, with none at all, and others; looked up once, for they are counted often.
+static DENIED: LazyLock<Counter> = LazyLock::new(|| decisions("deny"));
+static SILENT: LazyLock<Counter> = LazyLock::new(|| decisions("none"));
+static ALLOWED: LazyLock<Counter> = LazyLock::new(|| decisions("allow"));
+
+fn decisions(outcome: &'static str) -> Counter {
+    counter!(telemetry::POLICY_DECISIONS, label::OUTCOME => outcome)
+}
+
 /// What is asked of a policy set.
 #[derive(Clone, Copy)]
 pub struct Question<'q> {
@@ -190,11 +234,38 @@ impl Question<'_> {
     /// # Errors
     /// [`NoDecision`]: then nothing was done.
     pub fn decide(&self, resources: &[String]) -> Result<Vec<Decision>, NoDecision> {
-        let start = Instant::now();
-        let decisions = decide::decide(self.set, &self.request(resources))?;
-        self.tell(&decisions, start)?;
+        let decisions = self.try_out(resources)?;
+        decisions.iter().try_for_each(|decision| self.judge(decision))?;
         self.carry_out(&decisions);
         Ok(decisions)
+    }
+
+    /// Refuses a decision that some policy could not contribute to, where that is wanted. Of a token the scope is decided
+    /// all the same: without that policy.
+    fn judge(&self, decision: &Decision) -> Result<(), policy::Error> {
+        match self.purpose {
+            Purpose::Evaluate | Purpose::EvaluateTree | Purpose::AuthZen
+                if self.desk.rules().strict && !decision.faults.is_empty() =>
+            {
+                Err(policy::Error::PolicyFaulty)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Decides without doing anything.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub fn try_out(&self, resources: &[String]) -> Result<Vec<Decision>, NoDecision> {
+        let start = Instant::now();
+        let decided = decide::decide_and_tell(self.set, &self.request(resources))?;
+        let duration = self.timed(start);
+        let told = |Decided { decision, asked }| {
+            self.tell(&decision, duration, || asked.into_iter().cloned().collect())?;
+            Ok(decision)
+        };
+        decided.into_iter().map(told).collect()
     }
 
     /// Decides a resource and what lies at, below and above it.
@@ -204,7 +275,11 @@ impl Question<'_> {
     pub fn tree(&self, resource: &str) -> Result<Vec<Decision>, NoDecision> {
         let start = Instant::now();
         let rows = tree::evaluate_tree(self.set, resource, &self.who.subject, &self.circumstances())?;
-        self.tell(rows.get(..1).unwrap_or_default(), start)?;
+        let duration = self.timed(start);
+        if let Some(first) = rows.first() {
+            self.tell(first, duration, || self.asked(first))?;
+            self.judge(first)?;
+        }
         self.carry_out(&rows);
         Ok(rows)
     }
@@ -216,61 +291,58 @@ impl Question<'_> {
     pub fn explain(&self, resources: &[String]) -> Result<Vec<Explanation>, NoDecision> {
         let start = Instant::now();
         let explanations = explain::explain(self.set, &self.request(resources))?;
-        let decisions: Vec<Decision> = explanations.iter().map(|explanation| explanation.decision.clone()).collect();
-        self.tell(&decisions, start)?;
+        let duration = self.timed(start);
+        for Explanation { decision, .. } in &explanations {
+            self.tell(decision, duration, || self.asked(decision))?;
+        }
         Ok(explanations)
     }
 
-    /// Decides without doing anything.
-    ///
-    /// # Errors
-    /// As [`decide`](Self::decide).
-    pub fn try_out(&self, resources: &[String]) -> Result<Vec<Decision>, NoDecision> {
-        let start = Instant::now();
-        let decisions = decide::decide(self.set, &self.request(resources))?;
-        self.tell(&decisions, start)?;
-        Ok(decisions)
+    /// The policies that are asked about a resource that was decided before.
+    fn asked(&self, decision: &Decision) -> Vec<Arc<Policy>> {
+        decide::asked(self.set, &decision.resource, &self.who.subject)
     }
 
-    /// Counts, logs and records.
-    fn tell(&self, decisions: &[Decision], start: Instant) -> Result<(), Full> {
+    fn timed(&self, start: Instant) -> Duration {
+        static SECONDS: LazyLock<Histogram> = LazyLock::new(|| histogram!(telemetry::POLICY_SECONDS));
         let duration = start.elapsed();
-        histogram!(telemetry::POLICY_SECONDS).record(duration);
-        for decision in decisions {
-            let outcome = match decision.actions.values().any(|&allowed| !allowed) {
-                true => "deny",
-                false if decision.actions.is_empty() => "none",
-                false => "allow",
-            };
-            counter!(telemetry::POLICY_DECISIONS, label::OUTCOME => outcome).increment(1);
-            for (policy, fault) in &decision.faults {
-                tracing::warn!(realm = %self.realm, set = self.name, policy, %fault, "a policy could not be evaluated and grants nothing");
-            }
-            if self.desk.audit().wants(self.realm, self.name) {
-                self.desk.audit().record(self.event(decision, duration))?;
-            }
-        }
-        Ok(())
+        SECONDS.record(duration);
+        duration
     }
 
-    fn event(&self, decision: &Decision, duration: Duration) -> Event {
-        let resource = self.set.resource(&decision.resource);
-        let matching = resource.map(|resource| self.set.matching(&resource, &self.who.subject)).unwrap_or_default();
-        let mut policies: Vec<String> = matching.iter().map(|policy| policy.policy.name.clone()).collect();
-        policies.sort_unstable();
-        Event {
+    /// Counts, logs and records; `asked` are the policies that were.
+    fn tell(
+        &self,
+        decision: &Decision,
+        duration: Duration,
+        asked: impl FnOnce() -> Vec<Arc<Policy>>,
+    ) -> Result<(), Full> {
+        let outcome = match decision.actions.values().any(|&allowed| !allowed) {
+            true => &DENIED,
+            false if decision.actions.is_empty() => &SILENT,
+            false => &ALLOWED,
+        };
+        outcome.increment(1);
+        for (policy, fault) in &decision.faults {
+            tracing::warn!(realm = %self.realm, set = self.name, policy, %fault, "a policy could not be evaluated and grants nothing");
+        }
+        if !self.desk.audit().wants(self.realm, self.name) {
+            return Ok(());
+        }
+        self.desk.audit().record(Event {
             at: now(),
             purpose: self.purpose,
             realm: self.realm.clone(),
             set: self.name.to_owned(),
+            version: self.set.version(),
             resource: decision.resource.clone(),
-            actions: json!(decision.actions),
+            actions: decision.actions.clone(),
             advices: decision.advices.keys().cloned().collect(),
-            policies,
+            policies: asked(),
             faults: decision.faults.keys().cloned().collect(),
-            subject: self.who.name_hash(self.realm),
+            principal: self.who.principal(),
             duration,
-        }
+        })
     }
 
     /// §4.11: a condition that found the session too old may want it gone. There are no module instances, transactions or

@@ -10,6 +10,7 @@ use crate::{
     audit::Audit,
     base_url::BaseUrl,
     consensus::{Consensus, Unavailable},
+    decisions::Rules,
     keys::KeyRing,
     passwords::Passwords,
     policy::PolicySetIndex,
@@ -43,6 +44,8 @@ pub struct Parts {
     pub keys: KeyRing,
     /// Records decisions and what else happens.
     pub audit: Audit,
+    /// How questions to policies are answered.
+    pub rules: Rules,
     /// What the outside is told about where we are, and names of cookies and headers.
     pub front: Front,
     /// First half of `auditTrackingId`.
@@ -97,6 +100,11 @@ impl Desk {
     /// Where things are recorded.
     pub fn audit(&self) -> &Audit {
         &self.0.audit
+    }
+
+    /// How questions to policies are answered.
+    pub fn rules(&self) -> &Rules {
+        &self.0.rules
     }
 
     /// Whether this node has applied the entry at `revision`, or will never: asks the log for one more entry before it says

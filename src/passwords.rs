@@ -30,6 +30,10 @@ pub const MAX_PASSWORD_BYTES: usize = 1024;
 /// Verifications that wait before the next one is turned away.
 const QUEUE: usize = 256;
 
+/// Most that a verifier made elsewhere may cost to check: KiB of memory, passes, lanes. One that costs more would let a
+/// few logins hold all password threads.
+const MOST_ENCODED: (u32, u32, u32) = (64 * 1024, 8, 4);
+
 /// OWASP's second recommended setting for argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
@@ -46,8 +50,18 @@ type Check = (DocumentKey, Seq, [u8; 32]);
 type Checking = Shared<BoxFuture<'static, Result<bool, Unavailable>>>;
 type WeakChecking = WeakShared<BoxFuture<'static, Result<bool, Unavailable>>>;
 
+/// What is made of a verifier that comes where a password is expected (`compat.pre_encoded_passwords`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoded {
+    /// It is a password like any other.
+    Plain,
+    /// It is stored as it is: whoever moves users here brings the hashes of their passwords, never the passwords.
+    Kept,
+}
+
 /// The pool, and the memory of verified client secrets.
 pub struct Passwords {
+    encoded: Encoded,
     jobs: SyncSender<Job>,
     key: hmac::Key,
     verified: papaya::HashMap<DocumentKey, (Seq, [u8; 32])>,
@@ -71,6 +85,15 @@ fn verify_now(verifier: &str, password: &str) -> bool {
     PasswordHash::new(verifier).is_ok_and(|parsed| argon2().verify_password(password.as_bytes(), &parsed).is_ok())
 }
 
+/// Whether a text is a verifier that [`verify_now`] can check at a bearable cost.
+fn is_verifier(text: &str) -> bool {
+    let Ok(parsed) = PasswordHash::new(text) else { return false };
+    let (memory, passes, lanes) = MOST_ENCODED;
+    let bearable = Params::try_from(&parsed)
+        .is_ok_and(|params| params.m_cost() <= memory && params.t_cost() <= passes && params.p_cost() <= lanes);
+    parsed.algorithm.as_str() == "argon2id" && parsed.salt.is_some() && parsed.hash.is_some() && bearable
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -92,7 +115,7 @@ impl Passwords {
     ///
     /// # Errors
     /// When the operating system refuses a thread.
-    pub fn start(threads: usize) -> io::Result<Self> {
+    pub fn start(threads: usize, encoded: Encoded) -> io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
         let queue = Arc::new(Mutex::new(queue));
         for n in 0..threads.max(1) {
@@ -101,7 +124,7 @@ impl Passwords {
         }
         let decoy = hash_now("no account has this password").unwrap_or_default();
         let key = hmac::Key::new(hmac::HMAC_SHA256, &host::random::<32>());
-        Ok(Self { jobs, key, verified: papaya::HashMap::new(), checking: Mutex::default(), decoy })
+        Ok(Self { encoded, jobs, key, verified: papaya::HashMap::new(), checking: Mutex::default(), decoy })
     }
 
     /// A verifier for `password`, as a PHC string.
@@ -112,6 +135,18 @@ impl Passwords {
         let (answer, hashed) = oneshot::channel();
         self.submit(Job::Hash(Zeroizing::new(password.to_owned()), answer))?;
         hashed.await.ok().flatten().ok_or(Unavailable::Overloaded)
+    }
+
+    /// The verifier to store when an administrator sets somebody's password: of the password, or the text itself where
+    /// verifiers are accepted and it is one. What people choose for themselves goes through [`hash`](Self::hash).
+    ///
+    /// # Errors
+    /// As [`hash`](Self::hash).
+    pub async fn verifier(&self, password: &str) -> Result<String, Unavailable> {
+        match self.encoded {
+            Encoded::Kept if is_verifier(password) => Ok(password.to_owned()),
+            Encoded::Kept | Encoded::Plain => self.hash(password).await,
+        }
     }
 
     /// Whether `password` fits `verifier`; without one (no such account) it takes as long and is `false`.
@@ -200,7 +235,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_password_fits_its_own_verifier_only() {
-        let pool = Passwords::start(1).expect("threads");
+        let pool = Passwords::start(1, Encoded::Plain).expect("threads");
         let verifier = pool.hash("correct horse").await.expect("hashes");
         assert!(verifier.starts_with("$argon2id$"));
         assert_eq!(pool.verify(Some(&verifier), "correct horse").await, Ok(true));
@@ -211,8 +246,32 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn a_verifier_is_kept_where_that_is_allowed_and_is_a_password_elsewhere() {
+        let (plain, kept) = (Passwords::start(1, Encoded::Plain), Passwords::start(1, Encoded::Kept));
+        let (plain, kept) = (plain.expect("threads"), kept.expect("threads"));
+        let brought = plain.hash("correct horse").await.expect("hashes");
+        assert_eq!(kept.verifier(&brought).await.as_deref(), Ok(brought.as_str()));
+        assert_eq!(kept.verify(Some(&brought), "correct horse").await, Ok(true));
+        let hashed = plain.verifier(&brought).await.expect("hashes");
+        assert_eq!(plain.verify(Some(&hashed), &brought).await, Ok(true), "it is the password");
+        assert_eq!(plain.verify(Some(&hashed), "correct horse").await, Ok(false));
+        // Costs too much to check, is of another kind, or has nothing to check against: a password like any other.
+        for odd in [
+            brought.replace("m=19456", "m=1048576"),
+            brought.replace("t=2", "t=1000"),
+            brought.replace("argon2id", "argon2i"),
+            "$argon2id$v=19$m=19456,t=2,p=1$cXVvcmF0ZQ".to_owned(),
+            "{SSHA}x".to_owned(),
+        ] {
+            let made = kept.verifier(&odd).await.expect("hashes");
+            assert_ne!(made, odd);
+            assert_eq!(kept.verify(Some(&made), &odd).await, Ok(true), "{odd}");
+        }
+    }
+
+    #[actix_web::test]
     async fn a_remembered_secret_is_forgotten_with_the_revision() {
-        let pool = Passwords::start(1).expect("threads");
+        let pool = Passwords::start(1, Encoded::Plain).expect("threads");
         let key = DocumentKey::new(&RealmPath::root(), Kind::OAuth2Client, "c");
         let (old, new) = (pool.hash("old").await.expect("hashes"), pool.hash("new").await.expect("hashes"));
         assert_eq!(pool.verify_client(&key, Seq(1), Some(&old), "old").await, Ok(true));
@@ -224,7 +283,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_crowd_with_the_same_secret_is_hashed_once() {
-        let pool = Passwords::start(1).expect("threads");
+        let pool = Passwords::start(1, Encoded::Plain).expect("threads");
         let key = DocumentKey::new(&RealmPath::root(), Kind::OAuth2Client, "c");
         let verifier = pool.hash("secret").await.expect("hashes");
         // More than the queue would hold, if each of them were a job.

@@ -49,6 +49,7 @@ mod trie;
 
 pub use decide::PolicySetIndex;
 pub use error::Error;
+pub use index::SetVersion;
 
 #[cfg(test)]
 mod tests;

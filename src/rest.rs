@@ -144,8 +144,7 @@ async fn answer(
             let head = Head::parse(request)?;
             let body = body::read(payload).await?;
             let realm = realm.resolve(desk, &head.params).await?;
-            let url = format!("{}{}", desk.base_url().deployment(), below);
-            let place = Place { path: &endpoint, id: rest.first().map(String::as_str), url: &url };
+            let place = Place { path: &endpoint, id: rest.first().map(String::as_str) };
             let routed = Routed { resource: &**resource, place, head: &head, body: &body, realm: &realm };
             Ok(serve::serve(desk, request, routed).await)
         }

@@ -9,6 +9,7 @@ use crate::{
     base_url::Settings,
     bootstrap,
     config::{Bootstrap, Config, CookieSecure, HttpTls, PeerSecurity},
+    decisions::Rules,
     desk::{Desk, Front, Parts},
     host, http,
     keys::KeyRing,
@@ -112,10 +113,11 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         consensus: Arc::new(Clustered::new(node.clone())),
         actors,
         views,
-        passwords: Passwords::start(cores()).during("starting password threads")?,
+        passwords: Passwords::start(cores(), config.encoded_passwords).during("starting password threads")?,
         keys: KeyRing::new(master.expose())?,
-        audit: Audit::start(config.audit.clone())
+        audit: Audit::start(config.audit.clone(), config.log.format)
             .during("starting to record events (audit.directory, audit.enabled)")?,
+        rules: Rules::new(&config.decisions),
         front: Front {
             context_path: config.site.context_path.clone(),
             cookie_name: config.site.cookie_name.clone(),
@@ -149,7 +151,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
     setting_up.abort();
     folding.abort();
     match &ended {
-        Ok(()) => stop_gracefully(config, raft, &node, &status, &servers, desk.audit()).await,
+        Ok(()) => stop_gracefully(config, raft, &desk, &node, &status, &servers).await,
         Err(error) => {
             tracing::error!(%error, "cannot go on");
             for server in &servers {
@@ -157,7 +159,8 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
             }
         }
     }
-    desk.audit().flush(Duration::from_secs(1));
+    // Whatever ended it: what happened is written.
+    desk.audit().settle(Duration::from_secs(1));
     for arbiter in arbiters {
         arbiter.stop();
     }
@@ -313,10 +316,10 @@ async fn stop_signal() -> io::Result<()> {
 async fn stop_gracefully(
     config: &Config,
     raft: &Handle,
+    desk: &Desk,
     node: &Node<Actors>,
     status: &http::Status,
     servers: &[ServerHandle],
-    audit: &Audit,
 ) {
     let whole = async {
         status.stop();
@@ -324,13 +327,16 @@ async fn stop_gracefully(
         for server in servers {
             server.stop(true).await;
         }
+        // Nobody decides any more; what was decided is written before the process ends.
+        let audit = desk.audit().clone();
+        drop(actix_web::rt::task::spawn_blocking(move || audit.settle(Duration::from_secs(1))).await);
         let node = node.clone();
         drop(raft.spawn(async move { node.shutdown().await }).await);
     };
     if timeout(config.shutdown, whole).await.is_err() {
         // What was acknowledged is on disk; there is nothing to lose by leaving now.
         tracing::warn!("not stopped in time; leaving");
-        audit.flush(Duration::from_secs(1));
+        desk.audit().settle(Duration::from_secs(1));
         process::exit(0);
     }
 }

@@ -5,11 +5,13 @@ use crate::{
     audit::Audit,
     base_url::Settings,
     bootstrap,
+    config::LogFormat,
     consensus::{Consensus, Unavailable},
+    decisions::{self, Rules},
     desk::{Desk, Front, Parts},
     host,
     keys::KeyRing,
-    passwords::Passwords,
+    passwords::{Encoded, Passwords},
     views::Views,
 };
 use actix::Arbiter;
@@ -57,11 +59,11 @@ impl Consensus for Alone {
 
 /// A desk on a cluster of one that has been set up, and the log behind it.
 pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
-    desk_with(Audit::start(Default::default()).expect("a thread")).await
+    desk_with(Audit::start(Default::default(), LogFormat::Text).expect("a thread"), &Default::default()).await
 }
 
-/// As [`desk`], with another record of decisions.
-pub(crate) async fn desk_with(audit: Audit) -> (Desk, Arc<Alone>) {
+/// As [`desk`], with another record of decisions, and other rules for them.
+pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> (Desk, Arc<Alone>) {
     let views = Arc::new(Views::default());
     let actors = Arc::new(Actors::start(&[Arbiter::current()], views.clone()).expect("one arbiter"));
     let alone = Arc::new(Alone {
@@ -74,9 +76,10 @@ pub(crate) async fn desk_with(audit: Audit) -> (Desk, Arc<Alone>) {
         consensus: alone.clone(),
         actors,
         views,
-        passwords: Passwords::start(1).expect("threads"),
+        passwords: Passwords::start(1, Encoded::Plain).expect("threads"),
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
+        rules: Rules::new(decisions),
         front: Front { context_path: "/am".into(), cookie_name: "iPlanetDirectoryPro".into(), cookie_secure: false },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),

@@ -41,20 +41,14 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     for row in &rows {
         row.record(report)?;
     }
-    let columns = format!(
-        "clients | to | op | {MEDIAN_COLUMNS} | etcd op | {MEDIAN_COLUMNS} | req/s ratio | p50 ratio | goal"
-    );
+    let columns =
+        format!("clients | to | op | {MEDIAN_COLUMNS} | etcd op | {MEDIAN_COLUMNS} | req/s ratio | p50 ratio | goal");
     let cells: Vec<String> = rows.iter().map(Row::cells).collect();
     report.table("Three nodes beside three etcd nodes", &columns, &cells)
 }
 
 /// All rows of one number of clients and one route, on fresh clusters.
-async fn one_state(
-    settings: &Settings,
-    clients: usize,
-    route: Route,
-    report: &mut Report,
-) -> Result<Vec<Row>> {
+async fn one_state(settings: &Settings, clients: usize, route: Route, report: &mut Report) -> Result<Vec<Row>> {
     let mut ours = match &settings.quorate {
         Some(binary) => Some(Ours::start(binary, settings).await?),
         None => None,
@@ -68,31 +62,15 @@ async fn one_state(
         None => None,
     };
     let mut rows: Vec<Row> = OPS
-        .map(|(op, peer)| Row {
-            clients,
-            route,
-            op,
-            peer,
-            ours: Vec::new(),
-            etcd: Vec::new(),
-        })
+        .map(|(op, peer)| Row { clients, route, op, peer, ours: Vec::new(), etcd: Vec::new() })
         .into_iter()
         .collect();
     let pids = |servers: Vec<u32>, idle: Vec<u32>| Pids { servers, idle };
-    let our_pids = ours
-        .as_ref()
-        .map(|ours| ours.cluster.pids())
-        .unwrap_or_default();
+    let our_pids = ours.as_ref().map(|ours| ours.cluster.pids()).unwrap_or_default();
     let etcd_pids = etcd.as_ref().map(etcd::Cluster::pids).unwrap_or_default();
     for run in 0..settings.runs {
-        let label = |system| Label {
-            suite: "compare",
-            system,
-            route: route.name(),
-            clients,
-            run,
-            state: String::new(),
-        };
+        let label =
+            |system| Label { suite: "compare", system, route: route.name(), clients, run, state: String::new() };
         let plan = |pids| Plan {
             clients,
             threads: settings.threads,
@@ -101,17 +79,11 @@ async fn one_state(
             pids,
         };
         for row in &mut rows {
-            let order = if run % 2 == 0 {
-                ["quorate", "etcd"]
-            } else {
-                ["etcd", "quorate"]
-            };
+            let order = if run % 2 == 0 { ["quorate", "etcd"] } else { ["etcd", "quorate"] };
             for system in order {
                 if let (Some(ours), "quorate") = (&mut ours, system) {
                     let plan = plan(pids(our_pids.clone(), etcd_pids.clone()));
-                    let measured = ours
-                        .measure(row.op, route, &plan, &label("quorate"))
-                        .await?;
+                    let measured = ours.measure(row.op, route, &plan, &label("quorate")).await?;
                     report.measured(&measured)?;
                     row.ours.push(measured);
                 }
@@ -121,20 +93,12 @@ async fn one_state(
                         Route::Leader => vec![cluster.leader().await?],
                     };
                     let (job, op) = if row.peer == "get" {
-                        (
-                            etcd::Job::Get {
-                                keys: settings.pool,
-                            },
-                            1,
-                        )
+                        (etcd::Job::Get { keys: settings.pool }, 1)
                     } else {
                         (etcd::Job::Put, 0)
                     };
-                    let done = load::run(
-                        cluster.load(&targets, job),
-                        &plan(pids(etcd_pids.clone(), our_pids.clone())),
-                    )
-                    .await?;
+                    let done = load::run(cluster.load(&targets, job), &plan(pids(etcd_pids.clone(), our_pids.clone())))
+                        .await?;
                     let measured = Measured::of(&label("etcd"), row.peer, op, &done);
                     report.measured(&measured)?;
                     row.etcd.push(measured);
@@ -159,31 +123,12 @@ impl Ours {
     async fn start(binary: &std::path::Path, settings: &Settings) -> Result<Self> {
         let cluster = quorate::Cluster::start(binary, &settings.work).await?;
         let clients: Arc<[OAuthClient]> = Arc::from([cluster.register("bench").await?]);
-        let mut ours = Self {
-            cluster,
-            clients,
-            pool: Arc::default(),
-            threads: settings.threads,
-            issue_rate: 0.0,
-        };
-        ours.pool = fill(
-            &ours.cluster,
-            &ours.clients,
-            settings.pool as u64,
-            1,
-            ours.threads,
-        )
-        .await?;
+        let mut ours = Self { cluster, clients, pool: Arc::default(), threads: settings.threads, issue_rate: 0.0 };
+        ours.pool = fill(&ours.cluster, &ours.clients, settings.pool as u64, 1, ours.threads).await?;
         Ok(ours)
     }
 
-    async fn measure(
-        &mut self,
-        op: &str,
-        route: Route,
-        plan: &Plan,
-        label: &Label,
-    ) -> Result<Measured> {
+    async fn measure(&mut self, op: &str, route: Route, plan: &Plan, label: &Label) -> Result<Measured> {
         let (job, index) = match op {
             "issue" => (Job::issue(), Api::ISSUE),
             "introspect" => (Job::Introspect(Arc::clone(&self.pool)), Api::INTROSPECT),
@@ -191,10 +136,7 @@ impl Ours {
                 let seconds = (plan.warmup + plan.measure).as_secs_f64();
                 // Revoking may be faster than issuing was; what is left over stays live and harms nobody.
                 let needed = (self.issue_rate * seconds * 2.0) as u64 + 1000;
-                (
-                    Job::revoke(fill(&self.cluster, &self.clients, needed, 1, self.threads).await?),
-                    Api::REVOKE,
-                )
+                (Job::revoke(fill(&self.cluster, &self.clients, needed, 1, self.threads).await?), Api::REVOKE)
             }
         };
         let targets = match route {
@@ -220,13 +162,8 @@ pub async fn fill(
 ) -> Result<Arc<[Token]>> {
     // Nothing as slow as ten a second is worth waiting for.
     let limit = std::time::Duration::from_secs(60 + tokens / 10);
-    let plan = Plan {
-        clients: FILLERS,
-        threads,
-        warmup: std::time::Duration::ZERO,
-        measure: limit,
-        pids: Pids::default(),
-    };
+    let plan =
+        Plan { clients: FILLERS, threads, warmup: std::time::Duration::ZERO, measure: limit, pids: Pids::default() };
     let load = cluster.load(&[0, 1, 2], clients, Job::issue_exactly(tokens, keep));
     let done = load::run(load, &plan).await?;
     let issued = done.requests() as u64;
@@ -236,10 +173,7 @@ pub async fn fill(
         done.first_error
     );
     if let Some(error) = &done.first_error {
-        eprintln!(
-            "         {} errors while {tokens} tokens were issued, the first: {error}",
-            done.errors
-        );
+        eprintln!("         {} errors while {tokens} tokens were issued, the first: {error}", done.errors);
     }
     Ok(done.harvest.into_iter().flatten().collect())
 }
@@ -248,8 +182,7 @@ impl Row {
     fn ratios(&self) -> (Option<Ratio>, Option<Ratio>) {
         let pairs = || self.ours.iter().zip(&self.etcd);
         let rate = Ratio::of(pairs().map(|(ours, etcd)| (ours.rps, etcd.rps)));
-        let latency =
-            Ratio::of(pairs().map(|(ours, etcd)| (f64::from(ours.p50_us), f64::from(etcd.p50_us))));
+        let latency = Ratio::of(pairs().map(|(ours, etcd)| (f64::from(ours.p50_us), f64::from(etcd.p50_us))));
         (rate, latency)
     }
 
@@ -275,11 +208,7 @@ impl Row {
 
     fn cells(&self) -> String {
         let side = |runs: &[Measured]| {
-            if runs.is_empty() {
-                "– | – | – | – | – | –".to_owned()
-            } else {
-                Medians::of(runs).cells()
-            }
+            if runs.is_empty() { "– | – | – | – | – | –".to_owned() } else { Medians::of(runs).cells() }
         };
         let (rate, latency) = self.ratios();
         format!(

@@ -44,16 +44,12 @@ impl Echo {
     pub async fn start(workers: NonZeroUsize, dir: &Path) -> Result<Self> {
         let http = *free_addresses(1)?.first().context("no free address")?;
         let mut command = Command::new(std::env::current_exe()?);
-        command
-            .args(["echo", "--http", &http.to_string()])
-            .args(["--workers", &workers.to_string()]);
+        command.args(["echo", "--http", &http.to_string()]).args(["--workers", &workers.to_string()]);
         let process = Process::start("echo", &mut command, &dir.join("echo.log"))?;
         let pids = [process.pid()];
-        wait_until("the echo listens", START_LIMIT, &pids, || async {
-            TcpStream::connect(http).await.is_ok()
-        })
-        .await
-        .with_context(|| process.last_words())?;
+        wait_until("the echo listens", START_LIMIT, &pids, || async { TcpStream::connect(http).await.is_ok() })
+            .await
+            .with_context(|| process.last_words())?;
         Ok(Self { http, process })
     }
 
@@ -71,11 +67,8 @@ mod tests {
     fn json_comes_back_and_nothing_else_does() {
         actix_web::rt::System::new().block_on(async {
             let app = init_service(App::new().default_service(web::post().to(answer))).await;
-            let question =
-                serde_json::json!({ "resources": ["a"], "subject": { "claims": { "sub": "b" } } });
-            let asked = TestRequest::post()
-                .uri("/any?_action=x")
-                .set_json(&question);
+            let question = serde_json::json!({ "resources": ["a"], "subject": { "claims": { "sub": "b" } } });
+            let asked = TestRequest::post().uri("/any?_action=x").set_json(&question);
             let answered = call_service(&app, asked.to_request()).await;
             assert_eq!(answered.status(), 200);
             assert_eq!(read_body(answered).await, question.to_string());

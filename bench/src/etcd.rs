@@ -24,9 +24,7 @@ const VALUE: usize = 256;
 
 /// A client of exactly one node.
 async fn connect(endpoint: &str, limit: Duration) -> Result<Client, etcd_client::Error> {
-    let options = ConnectOptions::new()
-        .with_timeout(limit)
-        .with_connect_timeout(limit);
+    let options = ConnectOptions::new().with_timeout(limit).with_connect_timeout(limit);
     Client::connect([endpoint], Some(options)).await
 }
 
@@ -52,19 +50,12 @@ impl Cluster {
         let dir = TempDir::with_prefix_in("etcd-", work)?;
         let addresses = free_addresses(2 * NODES)?;
         let (clients, peers) = addresses.split_at(NODES);
-        let members: Vec<String> = peers
-            .iter()
-            .zip(1..)
-            .map(|(peer, id)| format!("n{id}=http://{peer}"))
-            .collect();
+        let members: Vec<String> = peers.iter().zip(1..).map(|(peer, id)| format!("n{id}=http://{peer}")).collect();
         let members = members.join(",");
         let node = |id: usize, client: String, peer: String| {
             let flags = [
                 ("name", format!("n{id}")),
-                (
-                    "data-dir",
-                    dir.path().join(id.to_string()).display().to_string(),
-                ),
+                ("data-dir", dir.path().join(id.to_string()).display().to_string()),
                 ("listen-client-urls", client.clone()),
                 ("advertise-client-urls", client.clone()),
                 ("listen-peer-urls", peer.clone()),
@@ -74,53 +65,27 @@ impl Cluster {
                 ("logger", "zap".to_owned()),
                 ("log-level", "error".to_owned()),
             ];
-            let arguments = flags
-                .into_iter()
-                .flat_map(|(name, value)| [format!("--{name}"), value])
-                .collect();
-            Node {
-                client_url: client,
-                arguments,
-                log: dir.path().join(format!("{id}.log")),
-                process: None,
-            }
+            let arguments = flags.into_iter().flat_map(|(name, value)| [format!("--{name}"), value]).collect();
+            Node { client_url: client, arguments, log: dir.path().join(format!("{id}.log")), process: None }
         };
         let pairs = clients.iter().zip(peers).zip(1..);
-        let nodes = pairs
-            .map(|((client, peer), id)| {
-                node(id, format!("http://{client}"), format!("http://{peer}"))
-            })
-            .collect();
-        let mut cluster = Self {
-            binary: binary.to_owned(),
-            nodes,
-            _dir: dir,
-        };
+        let nodes =
+            pairs.map(|((client, peer), id)| node(id, format!("http://{client}"), format!("http://{peer}"))).collect();
+        let mut cluster = Self { binary: binary.to_owned(), nodes, _dir: dir };
         cluster.restart(&[0, 1, 2]).await?;
         Ok(cluster)
     }
 
     /// Starts these nodes, which must not be running, and waits until all nodes are healthy.
     pub async fn restart(&mut self, nodes: &[usize]) -> Result<Duration> {
-        for (id, node) in self
-            .nodes
-            .iter_mut()
-            .enumerate()
-            .filter(|(id, _)| nodes.contains(id))
-        {
+        for (id, node) in self.nodes.iter_mut().enumerate().filter(|(id, _)| nodes.contains(id)) {
             node.process = None;
             let mut command = Command::new(&self.binary);
-            for (name, _) in std::env::vars_os()
-                .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"ETCD_"))
-            {
+            for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"ETCD_")) {
                 command.env_remove(name);
             }
             command.args(&node.arguments);
-            node.process = Some(Process::start(
-                &format!("etcd node {}", id + 1),
-                &mut command,
-                &node.log,
-            )?);
+            node.process = Some(Process::start(&format!("etcd node {}", id + 1), &mut command, &node.log)?);
         }
         let (pids, urls) = (self.pids(), self.endpoints());
         let healthy = || async {
@@ -134,46 +99,26 @@ impl Cluster {
             }
             true
         };
-        wait_until("etcd is healthy", READY_LIMIT, &pids, healthy)
-            .await
-            .map_err(|cause| {
-                let words: Vec<String> = self
-                    .nodes
-                    .iter()
-                    .filter_map(|node| node.process.as_ref())
-                    .map(Process::last_words)
-                    .collect();
-                anyhow!("{cause:#}\n{}", words.join("\n"))
-            })
+        wait_until("etcd is healthy", READY_LIMIT, &pids, healthy).await.map_err(|cause| {
+            let words: Vec<String> =
+                self.nodes.iter().filter_map(|node| node.process.as_ref()).map(Process::last_words).collect();
+            anyhow!("{cause:#}\n{}", words.join("\n"))
+        })
     }
 
     pub fn endpoints(&self) -> Vec<String> {
-        self.nodes
-            .iter()
-            .map(|node| node.client_url.clone())
-            .collect()
+        self.nodes.iter().map(|node| node.client_url.clone()).collect()
     }
 
     pub fn pids(&self) -> Vec<u32> {
-        self.nodes
-            .iter()
-            .filter_map(|node| node.process.as_ref())
-            .map(Process::pid)
-            .collect()
+        self.nodes.iter().filter_map(|node| node.process.as_ref()).map(Process::pid).collect()
     }
 
     /// The position of the leader: the node that names itself.
     pub async fn leader(&self) -> Result<usize> {
         for (position, node) in self.nodes.iter().enumerate() {
-            let status = connect(&node.client_url, Duration::from_secs(5))
-                .await?
-                .status()
-                .await?;
-            if status.leader() != 0
-                && status
-                    .header()
-                    .is_some_and(|header| header.member_id() == status.leader())
-            {
+            let status = connect(&node.client_url, Duration::from_secs(5)).await?.status().await?;
+            if status.leader() != 0 && status.header().is_some_and(|header| header.member_id() == status.leader()) {
                 return Ok(position);
             }
         }
@@ -191,10 +136,7 @@ impl Cluster {
     }
 
     fn process(&mut self, node: usize) -> Result<&mut Process> {
-        self.nodes
-            .get_mut(node)
-            .and_then(|node| node.process.as_mut())
-            .context("not running")
+        self.nodes.get_mut(node).and_then(|node| node.process.as_mut()).context("not running")
     }
 
     /// Writes the keys that [`Job::Get`] reads.
@@ -222,36 +164,23 @@ impl Cluster {
 
     /// A load of this cluster on these of its nodes.
     pub fn load(&self, targets: &[usize], job: Job) -> Arc<KeyValue> {
-        let targets = targets
-            .iter()
-            .filter_map(|target| self.nodes.get(*target))
-            .map(|node| node.client_url.clone())
-            .collect();
-        let nonce = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_nanos() as u64);
-        Arc::new(KeyValue {
-            targets,
-            job,
-            nonce,
-        })
+        let targets =
+            targets.iter().filter_map(|target| self.nodes.get(*target)).map(|node| node.client_url.clone()).collect();
+        let nonce = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
+        Arc::new(KeyValue { targets, job, nonce })
     }
 }
 
 /// A client of one node for single writes, connected and tried.
 pub async fn writer(endpoint: &str) -> Result<KvClient> {
-    let mut client = connect(endpoint, Duration::from_secs(30))
-        .await?
-        .kv_client();
+    let mut client = connect(endpoint, Duration::from_secs(30)).await?.kv_client();
     client.put("writer", "ready", None).await?;
     Ok(client)
 }
 
 /// A key spread over the key space, as a hash is, of the length of a token's.
 fn key(prefix: &str, nonce: u64, number: u64) -> String {
-    let mut z = (nonce ^ number)
-        .wrapping_add(1)
-        .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut z = (nonce ^ number).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z ^= z >> 27;
     format!("{prefix}/{z:016x}{nonce:016x}{number:012x}")
@@ -285,17 +214,11 @@ impl Load for KeyValue {
         ensure!(!self.targets.is_empty(), "a load needs a target");
         let mut workers = Vec::with_capacity(numbers.len());
         for (target, url) in self.targets.iter().enumerate() {
-            let here: Vec<usize> = numbers
-                .iter()
-                .copied()
-                .filter(|number| number % self.targets.len() == target)
-                .collect();
+            let here: Vec<usize> =
+                numbers.iter().copied().filter(|number| number % self.targets.len() == target).collect();
             for group in here.chunks(CLIENTS_PER_CONNECTION) {
                 let mut client = connect(url, Duration::from_secs(30)).await?.kv_client();
-                client
-                    .get("health", None)
-                    .await
-                    .with_context(|| format!("cannot connect to {url}"))?;
+                client.get("health", None).await.with_context(|| format!("cannot connect to {url}"))?;
                 workers.extend(group.iter().map(|number| KeyValueClient {
                     client: client.clone(),
                     job: self.job,
@@ -327,24 +250,15 @@ impl Worker for KeyValueClient {
         match self.job {
             Job::Put => {
                 let own = ((self.number as u64) << 32) | self.turn;
-                self.client
-                    .put(key("tokn", self.nonce, own), vec![b'v'; VALUE], None)
-                    .await
-                    .map_err(failed)?;
+                self.client.put(key("tokn", self.nonce, own), vec![b'v'; VALUE], None).await.map_err(failed)?;
                 Ok(Step::Done(0))
             }
             Job::Get { keys } => {
                 let wanted = (self.number * 7919 + self.turn as usize) % keys.max(1);
-                let found = self
-                    .client
-                    .get(seeded(wanted), None)
-                    .await
-                    .map_err(failed)?;
+                let found = self.client.get(seeded(wanted), None).await.map_err(failed)?;
                 match found.kvs() {
                     [one] if one.value().len() == VALUE => Ok(Step::Done(1)),
-                    _ => Err(Failure::Unexpected(format!(
-                        "key {wanted} is not as it was seeded"
-                    ))),
+                    _ => Err(Failure::Unexpected(format!("key {wanted} is not as it was seeded"))),
                 }
             }
         }

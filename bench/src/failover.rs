@@ -48,16 +48,11 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
         if let Some((cluster, client)) = &mut ours {
             let leader = cluster.leader().await?;
             let addresses = cluster.addresses();
-            let survivors: Vec<_> = (0..NODES)
-                .filter(|node| *node != leader)
-                .filter_map(|node| addresses.get(node).copied())
-                .collect();
+            let survivors: Vec<_> =
+                (0..NODES).filter(|node| *node != leader).filter_map(|node| addresses.get(node).copied()).collect();
             for survivor in &survivors {
                 // Also makes the survivor check the client's secret, which is slow the first time after a start.
-                ensure!(
-                    issues(*survivor, client).await,
-                    "{survivor} issued no token before the leader was killed"
-                );
+                ensure!(issues(*survivor, client).await, "{survivor} issued no token before the leader was killed");
             }
             let killed = Instant::now();
             cluster.kill(&[leader])?;
@@ -70,9 +65,8 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
                     }
                 }
             };
-            let (taken, writes_sent) = first_success(killed, survivors.len(), probe)
-                .await
-                .context("Quorate after its leader's death")?;
+            let (taken, writes_sent) =
+                first_success(killed, survivors.len(), probe).await.context("Quorate after its leader's death")?;
             trials.push(Trial::new("quorate", trial, taken, writes_sent, report)?);
             cluster.reap(&[leader])?;
             cluster.restart(&[leader], READY_LIMIT).await?;
@@ -80,12 +74,7 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
         if let Some(cluster) = &mut etcd {
             let leader = cluster.leader().await?;
             let mut survivors = Vec::new();
-            for (_, endpoint) in cluster
-                .endpoints()
-                .iter()
-                .enumerate()
-                .filter(|(node, _)| *node != leader)
-            {
+            for (_, endpoint) in cluster.endpoints().iter().enumerate().filter(|(node, _)| *node != leader) {
                 survivors.push(etcd::writer(endpoint).await?);
             }
             let killed = Instant::now();
@@ -99,40 +88,27 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
                     }
                 }
             };
-            let (taken, writes_sent) = first_success(killed, survivors.len(), probe)
-                .await
-                .context("etcd after its leader's death")?;
+            let (taken, writes_sent) =
+                first_success(killed, survivors.len(), probe).await.context("etcd after its leader's death")?;
             trials.push(Trial::new("etcd", trial, taken, writes_sent, report)?);
             cluster.reap(leader)?;
             cluster.restart(&[leader]).await?;
         }
     }
     let of = |system: &str| -> Vec<f64> {
-        trials
-            .iter()
-            .filter(|trial| trial.system == system)
-            .map(|trial| trial.ms_to_first_write)
-            .collect()
+        trials.iter().filter(|trial| trial.system == system).map(|trial| trial.ms_to_first_write).collect()
     };
     let (ours, etcd) = (of("quorate"), of("etcd"));
     let row = |name: &str, taken: &[f64], last: &str| {
         let each: Vec<String> = taken.iter().map(|ms| format!("{ms:.0}")).collect();
-        format!(
-            "{name} | {} | {:.0} | {last}",
-            each.join(", "),
-            median(taken.iter().copied())
-        )
+        format!("{name} | {} | {:.0} | {last}", each.join(", "), median(taken.iter().copied()))
     };
     let mut rows = Vec::new();
     if !ours.is_empty() {
         let mut last = " | ".to_owned();
         if !etcd.is_empty() {
             let ratio = median(ours.iter().copied()) / median(etcd.iter().copied()).max(0.1);
-            last = format!(
-                "**{}** | {}",
-                short(ratio),
-                goal("≤ 0.5 × etcd", ratio <= 0.5)
-            );
+            last = format!("**{}** | {}", short(ratio), goal("≤ 0.5 × etcd", ratio <= 0.5));
         }
         rows.push(row("Quorate", &ours, &last));
     }
@@ -154,16 +130,8 @@ impl Trial {
         writes_sent: usize,
         report: &mut Report,
     ) -> Result<Self> {
-        let trial = Self {
-            system,
-            trial,
-            ms_to_first_write: taken.as_secs_f64() * 1e3,
-            writes_sent,
-        };
-        eprintln!(
-            "{system:8} leader killed, trial {}: {:.0} ms",
-            trial.trial, trial.ms_to_first_write
-        );
+        let trial = Self { system, trial, ms_to_first_write: taken.as_secs_f64() * 1e3, writes_sent };
+        eprintln!("{system:8} leader killed, trial {}: {:.0} ms", trial.trial, trial.ms_to_first_write);
         report.record("failover", &trial)?;
         Ok(trial)
     }
@@ -208,10 +176,7 @@ mod tests {
             Instant::now() >= back
         };
         let (taken, sent) = first_success(start, 2, probe).await.unwrap();
-        assert!(
-            taken >= Duration::from_millis(120) && taken < Duration::from_secs(5),
-            "{taken:?}"
-        );
+        assert!(taken >= Duration::from_millis(120) && taken < Duration::from_secs(5), "{taken:?}");
         assert!(sent >= 4);
 
         // Every write waits, and the very first one is answered in the end.
@@ -221,9 +186,6 @@ mod tests {
             true
         };
         let (taken, _) = first_success(start, 2, waiting).await.unwrap();
-        assert!(
-            taken >= Duration::from_millis(60) && taken < Duration::from_secs(5),
-            "{taken:?}"
-        );
+        assert!(taken >= Duration::from_millis(60) && taken < Duration::from_secs(5), "{taken:?}");
     }
 }

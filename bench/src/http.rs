@@ -30,10 +30,7 @@ pub enum Failure {
 impl Failure {
     /// An answer with another status than expected. Keeps only the start of the body.
     pub fn refused(answer: &Answer<'_>) -> Self {
-        Self::Refused {
-            status: answer.status,
-            body: excerpt(answer.body),
-        }
+        Self::Refused { status: answer.status, body: excerpt(answer.body) }
     }
 
     /// The right status, but not the content that was asked for. Keeps only the start of the body.
@@ -97,9 +94,7 @@ impl Answer<'_> {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 /// Where an answer's parts are in the bytes received.
@@ -118,25 +113,9 @@ fn frame(bytes: &[u8]) -> Result<Option<Frame>, Failure> {
         return Ok(None);
     };
     let status = match status_line {
-        [
-            b'H',
-            b'T',
-            b'T',
-            b'P',
-            b'/',
-            b'1',
-            b'.',
-            _,
-            b' ',
-            a,
-            b,
-            c,
-            ..,
-        ] => [a, b, c].iter().try_fold(0u16, |sum, digit| {
-            digit
-                .is_ascii_digit()
-                .then(|| sum * 10 + u16::from(**digit - b'0'))
-        }),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', a, b, c, ..] => [a, b, c]
+            .iter()
+            .try_fold(0u16, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u16::from(**digit - b'0'))),
         _ => None,
     };
     let status = status.ok_or(Failure::Malformed("status line"))?;
@@ -149,9 +128,7 @@ fn frame(bytes: &[u8]) -> Result<Option<Frame>, Failure> {
             break;
         }
         if let Some(value) = header(line, b"content-length") {
-            let value = std::str::from_utf8(value)
-                .ok()
-                .and_then(|text| text.parse::<usize>().ok());
+            let value = std::str::from_utf8(value).ok().and_then(|text| text.parse::<usize>().ok());
             length = Some(value.ok_or(Failure::Malformed("Content-Length"))?);
         } else if let Some(value) = header(line, b"connection") {
             last = value.eq_ignore_ascii_case(b"close");
@@ -164,16 +141,9 @@ fn frame(bytes: &[u8]) -> Result<Option<Frame>, Failure> {
         (None, 204 | 304) => 0,
         (None, _) => return Err(Failure::Malformed("an answer without Content-Length")),
     };
-    let end = lines
-        .at
-        .checked_add(length)
-        .filter(|end| *end <= MAX_ANSWER)
-        .ok_or(Failure::Malformed("answer too long"))?;
-    Ok((bytes.len() >= end).then_some(Frame {
-        status,
-        body: lines.at..end,
-        last,
-    }))
+    let end =
+        lines.at.checked_add(length).filter(|end| *end <= MAX_ANSWER).ok_or(Failure::Malformed("answer too long"))?;
+    Ok((bytes.len() >= end).then_some(Frame { status, body: lines.at..end, last }))
 }
 
 /// The value of the header line, trimmed, if it is the header `name` (lower case).
@@ -210,11 +180,7 @@ pub struct Conn {
 
 impl Conn {
     pub fn new(addr: SocketAddr) -> Self {
-        Self {
-            addr,
-            stream: None,
-            received: Vec::with_capacity(4096),
-        }
+        Self { addr, stream: None, received: Vec::with_capacity(4096) }
     }
 
     /// Opens the connection unless it is open, so that connecting is not part of the first request's time.
@@ -249,10 +215,7 @@ impl Conn {
                 if !last {
                     self.stream = Some(stream);
                 }
-                return Ok(Answer {
-                    status,
-                    body: self.received.get(body).unwrap_or_default(),
-                });
+                return Ok(Answer { status, body: self.received.get(body).unwrap_or_default() });
             }
             if self.received.len() > MAX_ANSWER {
                 return Err(Failure::Malformed("answer too long"));
@@ -262,13 +225,7 @@ impl Conn {
 }
 
 /// The bytes of a request. `headers` are whole lines without their ends.
-pub fn request(
-    method: &str,
-    path: &str,
-    host: SocketAddr,
-    headers: &[&str],
-    body: &str,
-) -> Vec<u8> {
+pub fn request(method: &str, path: &str, host: SocketAddr, headers: &[&str], body: &str) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n");
     for line in headers {
         text.push_str(line);
@@ -291,10 +248,7 @@ mod tests {
 
     /// A server that answers the n-th request with the n-th of `answers`, in pieces of `piece` bytes, whatever is asked.
     /// A connection is closed after an answer that says so.
-    async fn server(
-        answers: Vec<&'static [u8]>,
-        piece: usize,
-    ) -> (SocketAddr, tokio::task::JoinHandle<usize>) {
+    async fn server(answers: Vec<&'static [u8]>, piece: usize) -> (SocketAddr, tokio::task::JoinHandle<usize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
@@ -328,14 +282,7 @@ mod tests {
         for cut in 0..OK.len() {
             assert_eq!(frame(&OK[..cut]).unwrap(), None, "cut at {cut}");
         }
-        assert_eq!(
-            frame(OK).unwrap(),
-            Some(Frame {
-                status: 200,
-                body: OK.len() - 5..OK.len(),
-                last: false
-            })
-        );
+        assert_eq!(frame(OK).unwrap(), Some(Frame { status: 200, body: OK.len() - 5..OK.len(), last: false }));
     }
 
     #[test]
@@ -352,9 +299,7 @@ mod tests {
         ] {
             assert!(frame(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
         }
-        let empty = frame(b"HTTP/1.1 204 No Content\r\nConnection: Close\r\n\r\n")
-            .unwrap()
-            .unwrap();
+        let empty = frame(b"HTTP/1.1 204 No Content\r\nConnection: Close\r\n\r\n").unwrap().unwrap();
         assert!(empty.body.is_empty() && empty.last);
     }
 
@@ -365,22 +310,8 @@ mod tests {
         assert_eq!(answer.json_str("access_token"), Some("t0k-en_"));
         assert_eq!(answer.json_str("scope"), Some(""));
         assert_eq!(answer.json_str("absent"), None);
-        assert_eq!(
-            Answer {
-                status: 200,
-                body: br#"{"a":"x\"y"}"#
-            }
-            .json_str("a"),
-            None
-        );
-        assert_eq!(
-            Answer {
-                status: 200,
-                body: br#"{"a":"unfinished"#
-            }
-            .json_str("a"),
-            None
-        );
+        assert_eq!(Answer { status: 200, body: br#"{"a":"x\"y"}"# }.json_str("a"), None);
+        assert_eq!(Answer { status: 200, body: br#"{"a":"unfinished"# }.json_str("a"), None);
     }
 
     #[tokio::test]
@@ -395,10 +326,7 @@ mod tests {
                 seen.push((answer.status, answer.body.to_vec()));
             }
             let hello = (200, b"hello".to_vec());
-            assert_eq!(
-                seen,
-                [hello.clone(), hello.clone(), (503, b"no".to_vec()), hello]
-            );
+            assert_eq!(seen, [hello.clone(), hello.clone(), (503, b"no".to_vec()), hello]);
             assert_eq!(server.await.unwrap(), 2, "connections");
         }
     }
@@ -436,9 +364,6 @@ mod tests {
             request("POST", "/a", host, &["X: y"], "b=c"),
             b"POST /a HTTP/1.1\r\nHost: 127.0.0.1:80\r\nX: y\r\nContent-Length: 3\r\n\r\nb=c"
         );
-        assert_eq!(
-            request("GET", "/a", host, &[], ""),
-            b"GET /a HTTP/1.1\r\nHost: 127.0.0.1:80\r\n\r\n"
-        );
+        assert_eq!(request("GET", "/a", host, &[], ""), b"GET /a HTTP/1.1\r\nHost: 127.0.0.1:80\r\n\r\n");
     }
 }

@@ -122,10 +122,7 @@ struct Window {
 ///
 /// # Errors
 /// When a client cannot be made. Failed requests are no error here: they are counted.
-pub async fn run<L: Load>(
-    load: Arc<L>,
-    plan: &Plan,
-) -> Result<Run<<L::Worker as Worker>::Harvest>> {
+pub async fn run<L: Load>(load: Arc<L>, plan: &Plan) -> Result<Run<<L::Worker as Worker>::Harvest>> {
     let threads = plan.threads.clamp(1, plan.clients.max(1));
     let barrier = Arc::new(Barrier::new(threads));
     let mut parts = Vec::with_capacity(threads);
@@ -137,9 +134,7 @@ pub async fn run<L: Load>(
             // Nobody listens any more when the whole run was interrupted.
             let _ = done.send(on_thread(&*load, &plan, &clients, &barrier, thread == 0));
         };
-        std::thread::Builder::new()
-            .name(format!("load-{thread}"))
-            .spawn(body)?;
+        std::thread::Builder::new().name(format!("load-{thread}")).spawn(body)?;
         parts.push(part);
     }
     let mut run = Run {
@@ -153,12 +148,7 @@ pub async fn run<L: Load>(
     };
     let (mut from, mut last_done) = (None, None);
     for part in parts {
-        let Part {
-            tally,
-            harvest,
-            window,
-            cpu,
-        } = part.await.context("a load thread panicked")??;
+        let Part { tally, harvest, window, cpu } = part.await.context("a load thread panicked")??;
         for (all, own) in run.samples.iter_mut().zip(tally.samples) {
             all.extend(own);
         }
@@ -171,14 +161,9 @@ pub async fn run<L: Load>(
         last_done = last_done.max(tally.last_done);
     }
     if let (true, Some(from), Some(last_done)) = (run.exhausted, from, last_done) {
-        run.secs = last_done
-            .saturating_duration_since(from)
-            .as_secs_f64()
-            .clamp(1e-6, run.secs);
+        run.secs = last_done.saturating_duration_since(from).as_secs_f64().clamp(1e-6, run.secs);
     }
-    run.samples
-        .iter_mut()
-        .for_each(|samples| samples.sort_unstable());
+    run.samples.iter_mut().for_each(|samples| samples.sort_unstable());
     Ok(run)
 }
 
@@ -197,18 +182,13 @@ fn on_thread<L: Load>(
     barrier: &Barrier,
     meters: bool,
 ) -> Result<Part<<L::Worker as Worker>::Harvest>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let workers = load.workers(clients).await;
         barrier.wait(); // also when there are no workers, or the other threads would wait for ever
         let workers = workers?;
         let from = Instant::now() + plan.warmup;
-        let window = Window {
-            from,
-            until: from + plan.measure,
-        };
+        let window = Window { from, until: from + plan.measure };
         let tally = Rc::new(RefCell::new(Tally::new(L::OPS.len())));
         let meter = meters.then(|| {
             let pids = plan.pids.clone();
@@ -226,16 +206,12 @@ fn on_thread<L: Load>(
             harvest.push(client.await.context("a client panicked")?);
         }
         let cpu = match meter {
-            Some(meter) => Some(meter.await.context("the meter panicked")?)
-                .map(|start| CpuClock::read(&plan.pids).since(&start)),
+            Some(meter) => {
+                Some(meter.await.context("the meter panicked")?).map(|start| CpuClock::read(&plan.pids).since(&start))
+            }
             None => None,
         };
-        Ok(Part {
-            tally: tally.replace(Tally::new(0)),
-            harvest,
-            window,
-            cpu,
-        })
+        Ok(Part { tally: tally.replace(Tally::new(0)), harvest, window, cpu })
     })
 }
 
@@ -269,13 +245,8 @@ async fn client<W: Worker>(mut worker: W, window: Window, tally: Rc<RefCell<Tall
             }
         }
     };
-    if tokio::time::timeout_at((window.until + GRACE).into(), life)
-        .await
-        .is_err()
-    {
-        tally
-            .borrow_mut()
-            .failed(format!("no answer within {} s of the end", GRACE.as_secs()));
+    if tokio::time::timeout_at((window.until + GRACE).into(), life).await.is_err() {
+        tally.borrow_mut().failed(format!("no answer within {} s of the end", GRACE.as_secs()));
     }
     worker.harvest()
 }
@@ -301,25 +272,14 @@ mod tests {
         type Worker = FakeWorker;
         const OPS: &'static [&'static str] = &["even", "odd"];
         async fn workers(&self, clients: &[usize]) -> Result<Vec<FakeWorker>> {
-            Ok(clients
-                .iter()
-                .map(|_| FakeWorker {
-                    load: Arc::clone(&self.0),
-                    steps: 0,
-                })
-                .collect())
+            Ok(clients.iter().map(|_| FakeWorker { load: Arc::clone(&self.0), steps: 0 }).collect())
         }
     }
 
     impl Worker for FakeWorker {
         type Harvest = u64;
         async fn step(&mut self) -> Result<Step, Failure> {
-            let left =
-                self.load
-                    .budget
-                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                        left.checked_sub(1)
-                    });
+            let left = self.load.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
             let Ok(_) = left else {
                 return Ok(Step::Exhausted);
             };
@@ -337,13 +297,7 @@ mod tests {
 
     fn plan(clients: usize, threads: usize, warmup_ms: u64, measure_ms: u64) -> Plan {
         let ms = Duration::from_millis;
-        Plan {
-            clients,
-            threads,
-            warmup: ms(warmup_ms),
-            measure: ms(measure_ms),
-            pids: Pids::default(),
-        }
+        Plan { clients, threads, warmup: ms(warmup_ms), measure: ms(measure_ms), pids: Pids::default() }
     }
 
     fn fake(pace_ms: u64, fails: u64, budget: u64) -> Arc<FakeLoad> {
@@ -356,39 +310,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_loop_is_as_fast_as_its_server_allows_and_warm_up_does_not_count() {
-        let run = run(fake(10, u64::MAX, u64::MAX), &plan(4, 2, 200, 300))
-            .await
-            .unwrap();
+        let run = run(fake(10, u64::MAX, u64::MAX), &plan(4, 2, 200, 300)).await.unwrap();
         // 4 clients × 300 ms ÷ 10 ms = 120 at most; timers may be late, never early.
         assert!((40..=124).contains(&run.requests()), "{}", run.requests());
-        assert!(
-            run.harvest.iter().sum::<u64>() > run.requests() as u64,
-            "warm-up requests were made too"
-        );
+        assert!(run.harvest.iter().sum::<u64>() > run.requests() as u64, "warm-up requests were made too");
         assert!(run.samples.iter().flatten().all(|sample| *sample >= 10_000));
-        assert!(
-            run.samples[0].is_sorted() && !run.samples[0].is_empty() && !run.samples[1].is_empty()
-        );
-        assert_eq!(
-            (run.harvest.len(), run.errors, run.exhausted, run.secs),
-            (4, 0, false, 0.3)
-        );
+        assert!(run.samples[0].is_sorted() && !run.samples[0].is_empty() && !run.samples[1].is_empty());
+        assert_eq!((run.harvest.len(), run.errors, run.exhausted, run.secs), (4, 0, false, 0.3));
     }
 
     #[tokio::test]
     async fn a_budget_is_spent_exactly_and_ends_the_run() {
         let started = Instant::now();
-        let run = run(fake(1, u64::MAX, 100), &plan(8, 2, 0, 60_000))
-            .await
-            .unwrap();
-        assert_eq!(
-            (
-                run.requests(),
-                run.harvest.iter().sum::<u64>(),
-                run.exhausted
-            ),
-            (100, 100, true)
-        );
+        let run = run(fake(1, u64::MAX, 100), &plan(8, 2, 0, 60_000)).await.unwrap();
+        assert_eq!((run.requests(), run.harvest.iter().sum::<u64>(), run.exhausted), (100, 100, true));
         assert!(run.secs > 0.01 && run.secs < started.elapsed().as_secs_f64());
     }
 
@@ -396,9 +331,6 @@ mod tests {
     async fn failures_are_counted_and_explained_and_are_no_samples() {
         let run = run(fake(1, 5, 100), &plan(1, 1, 0, 60_000)).await.unwrap();
         assert_eq!((run.errors, run.requests()), (20, 80));
-        assert_eq!(
-            run.first_error.as_deref(),
-            Some("not understood: as planned")
-        );
+        assert_eq!(run.first_error.as_deref(), Some("not understood: as planned"));
     }
 }

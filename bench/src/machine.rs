@@ -30,20 +30,15 @@ impl Machine {
     /// Looks around. `work` is the directory that will hold the data of both systems.
     pub fn describe(work: &Path, quorate: Option<&Path>, etcd: Option<&Path>) -> Result<Self> {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let cpu = cpuinfo.lines().find_map(|line| {
-            line.strip_prefix("model name")?
-                .split_once(':')
-                .map(|(_, name)| name.trim().to_owned())
-        });
+        let cpu = cpuinfo
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()));
         let (fdatasync_p50_us, fdatasync_p99_us) = fdatasync(work)?;
         Ok(Self {
             cpu: cpu.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_gib: meminfo_kib("MemTotal").unwrap_or(0) as f64 / (1 << 20) as f64,
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
-                .unwrap_or_default()
-                .trim()
-                .to_owned(),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             disk: file_system(work),
             fdatasync_p50_us,
             fdatasync_p99_us,
@@ -59,9 +54,7 @@ fn version(binary: Option<&Path>) -> String {
         return "not measured".to_owned();
     };
     let output = Command::new(binary).arg("--version").output();
-    let text = output
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().next().unwrap_or("unknown").trim().to_owned()
 }
 
@@ -73,19 +66,13 @@ fn file_system(path: &Path) -> String {
         let mut fields = line.split(' ');
         Some((fields.next()?, fields.next()?, fields.next()?))
     });
-    let found = fields
-        .filter(|(_, at, _)| path.starts_with(at))
-        .max_by_key(|(_, at, _)| at.len());
-    found.map_or_else(
-        || "unknown".to_owned(),
-        |(source, _, kind)| format!("{kind} on {source}"),
-    )
+    let found = fields.filter(|(_, at, _)| path.starts_with(at)).max_by_key(|(_, at, _)| at.len());
+    found.map_or_else(|| "unknown".to_owned(), |(source, _, kind)| format!("{kind} on {source}"))
 }
 
 /// Whether `path` is on a file system that keeps nothing, where a flush costs nothing and a comparison is worth nothing.
 pub fn is_memory_only(path: &Path) -> bool {
-    nix::sys::statfs::statfs(path)
-        .is_ok_and(|stat| stat.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
+    nix::sys::statfs::statfs(path).is_ok_and(|stat| stat.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
 }
 
 /// p50 and p99 of appending 4 KiB and flushing it, in µs.
@@ -116,10 +103,7 @@ pub fn percentile(sorted: &[u32], p: f64) -> u32 {
 /// The load average of the last minute.
 pub fn load_average() -> Result<f64> {
     let text = fs::read_to_string("/proc/loadavg").context("/proc/loadavg")?;
-    text.split(' ')
-        .next()
-        .and_then(|first| first.parse().ok())
-        .context("/proc/loadavg has no number")
+    text.split(' ').next().and_then(|first| first.parse().ok()).context("/proc/loadavg has no number")
 }
 
 /// Waits until the load average is at most `limit`, for at most `patience`.
@@ -135,15 +119,10 @@ pub async fn wait_for_quiet(limit: f64, patience: Duration) -> Result<()> {
             return Ok(());
         }
         if started.elapsed() >= patience {
-            bail!(
-                "other work is running: load average {load} is over {limit}; wait, raise --max-load, or use --force"
-            );
+            bail!("other work is running: load average {load} is over {limit}; wait, raise --max-load, or use --force");
         }
         if !std::mem::replace(&mut told, true) {
-            eprintln!(
-                "waiting up to {} s for the load average to fall from {load} to {limit}",
-                patience.as_secs()
-            );
+            eprintln!("waiting up to {} s for the load average to fall from {load} to {limit}", patience.as_secs());
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
@@ -160,19 +139,12 @@ fn meminfo_kib(name: &str) -> Option<u64> {
 
 /// Resident memory of a process, in bytes.
 pub fn resident(pid: u32) -> Option<u64> {
-    Some(
-        kib_line(
-            &fs::read_to_string(format!("/proc/{pid}/status")).ok()?,
-            "VmRSS",
-        )? << 10,
-    )
+    Some(kib_line(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS")? << 10)
 }
 
 /// The number of a `Name:   123 kB` line.
 fn kib_line(text: &str, name: &str) -> Option<u64> {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -220,11 +192,7 @@ pub struct CpuUse {
 
 impl CpuClock {
     pub fn read(pids: &Pids) -> Self {
-        let sum = |pids: &[u32]| {
-            pids.iter()
-                .map(|pid| process_ticks(&format!("/proc/{pid}/stat")))
-                .sum()
-        };
+        let sum = |pids: &[u32]| pids.iter().map(|pid| process_ticks(&format!("/proc/{pid}/stat"))).sum();
         Self {
             at: Instant::now(),
             busy: busy_ticks(),
@@ -235,26 +203,14 @@ impl CpuClock {
     }
 
     pub fn since(&self, earlier: &Self) -> CpuUse {
-        let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)
-            .ok()
-            .flatten()
-            .unwrap_or(100) as f64;
+        let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as f64;
         let seconds = |now: u64, then: u64| now.saturating_sub(then) as f64 / per_second;
-        let (servers, client) = (
-            seconds(self.servers, earlier.servers),
-            seconds(self.client, earlier.client),
-        );
-        let other = seconds(self.busy, earlier.busy)
-            - servers
-            - client
-            - seconds(self.idle_servers, earlier.idle_servers);
+        let (servers, client) = (seconds(self.servers, earlier.servers), seconds(self.client, earlier.client));
+        let other =
+            seconds(self.busy, earlier.busy) - servers - client - seconds(self.idle_servers, earlier.idle_servers);
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
         let elapsed = self.at.duration_since(earlier.at).as_secs_f64().max(0.001);
-        CpuUse {
-            servers,
-            client,
-            other_share: (other / (elapsed * cores)).clamp(0.0, 1.0),
-        }
+        CpuUse { servers, client, other_share: (other / (elapsed * cores)).clamp(0.0, 1.0) }
     }
 }
 
@@ -263,28 +219,15 @@ fn process_ticks(stat: &str) -> u64 {
     let text = fs::read_to_string(stat).unwrap_or_default();
     // The name in parentheses may hold anything; fields 14 and 15 are counted from behind it.
     let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    after_name
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<u64>().ok())
-        .sum()
+    after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
 }
 
 /// Time that all processors spent on work: user, nice, system, irq, softirq, and stolen by the host.
 fn busy_ticks() -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let fields = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .skip(1);
+    let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
     let numbers: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
-    [0, 1, 2, 5, 6, 7]
-        .iter()
-        .filter_map(|column| numbers.get(*column))
-        .sum()
+    [0, 1, 2, 5, 6, 7].iter().filter_map(|column| numbers.get(*column)).sum()
 }
 
 #[cfg(test)]
@@ -294,14 +237,7 @@ mod tests {
     #[test]
     fn percentiles_are_nearest_ranks() {
         let samples: Vec<u32> = (1..=100).collect();
-        assert_eq!(
-            (
-                percentile(&samples, 0.5),
-                percentile(&samples, 0.99),
-                percentile(&samples, 1.0)
-            ),
-            (50, 99, 100)
-        );
+        assert_eq!((percentile(&samples, 0.5), percentile(&samples, 0.99), percentile(&samples, 1.0)), (50, 99, 100));
         assert_eq!((percentile(&[7], 0.5), percentile(&[], 0.5)), (7, 0));
     }
 
@@ -325,11 +261,7 @@ mod tests {
         let before = resident(own).unwrap();
         let block = std::hint::black_box(vec![1u8; 64 << 20]);
         let grown = resident(own).unwrap() - before;
-        assert!(
-            grown > 48 << 20,
-            "grew by {grown} with {} more",
-            block.len()
-        );
+        assert!(grown > 48 << 20, "grew by {grown} with {} more", block.len());
         assert_eq!(resident(u32::MAX), None);
     }
 

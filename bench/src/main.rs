@@ -6,18 +6,18 @@
 //! | `failover` | [`failover`]  | the leader is killed: time to the first write accepted elsewhere            |
 //! | `tokens`   | [`tokens`]    | cost, memory and restart with a million live tokens                         |
 //! | `policy`   | [`policy`]    | decisions beside an [`echo`] of the same JSON; how soon a change counts      |
+//! | `directory`| [`directory`] | reads and pages beside 100 000 users and 10 000 clients                     |
 //!
-//! Below them: [`quorate`] and [`etcd`] (start, load, kill a cluster), [`load`] (the closed loop), [`http`] (a cheap
+//! Below them: [`quorate`] and [`etcd`] (start, load, kill a cluster), [`load`] (the closed loop), [`exchange`] (prepared requests), [`http`] (a cheap
 //! client), [`process`] (children that cannot outlive the run), [`machine`] (what it all ran on), [`report`].
 
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod compare;
+mod directory;
 mod echo;
 mod etcd;
+mod exchange;
 mod failover;
 mod http;
 mod load;
@@ -58,9 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(settings: Settings) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         // An interruption drops the suite that runs, and with it the servers and their data.
         tokio::select! {
@@ -73,11 +71,8 @@ fn measure(settings: Settings) -> Result<()> {
 }
 
 async fn interruption() -> Result<()> {
-    let (mut interrupt, mut terminate, mut hangup) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::hangup())?,
-    );
+    let (mut interrupt, mut terminate, mut hangup) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -87,8 +82,7 @@ async fn interruption() -> Result<()> {
 }
 
 async fn suites(settings: &Settings) -> Result<()> {
-    std::fs::create_dir_all(&settings.work)
-        .with_context(|| format!("cannot make {}", settings.work.display()))?;
+    std::fs::create_dir_all(&settings.work).with_context(|| format!("cannot make {}", settings.work.display()))?;
     if !settings.force {
         wait_for_quiet(settings.max_load, settings.patience).await?;
         if is_memory_only(&settings.work) {
@@ -97,11 +91,7 @@ async fn suites(settings: &Settings) -> Result<()> {
                 settings.work.display()
             );
         }
-        let needed = if settings.suites.contains(&Suite::Tokens) {
-            2 * settings.tokens * BYTES_PER_TOKEN
-        } else {
-            0
-        };
+        let needed = if settings.suites.contains(&Suite::Tokens) { 2 * settings.tokens * BYTES_PER_TOKEN } else { 0 };
         if available_memory() < needed {
             bail!(
                 "{} live tokens may need {} MiB of memory; choose fewer with --tokens",
@@ -112,17 +102,14 @@ async fn suites(settings: &Settings) -> Result<()> {
     }
     let out = settings.out.as_deref();
     let mut report = Report::new(out)?;
-    report.machine(&Machine::describe(
-        &settings.work,
-        settings.quorate.as_deref(),
-        settings.etcd.as_deref(),
-    )?)?;
+    report.machine(&Machine::describe(&settings.work, settings.quorate.as_deref(), settings.etcd.as_deref())?)?;
     for suite in &settings.suites {
         let done = match suite {
             Suite::Compare => compare::run(settings, &mut report).await,
             Suite::Failover => failover::run(settings, &mut report).await,
             Suite::Tokens => tokens::run(settings, &mut report).await,
             Suite::Policy => policy::run(settings, &mut report).await,
+            Suite::Directory => directory::run(settings, &mut report).await,
         };
         if let Err(cause) = done {
             // What was measured so far is worth keeping.

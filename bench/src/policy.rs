@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -21,8 +20,9 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::echo::Echo;
+use crate::exchange::{Exchange, Exchanges, Share, each_once};
 use crate::http::{Conn, Failure, request};
-use crate::load::{self, Load, Plan, Step, Worker};
+use crate::load::{self, Plan};
 use crate::machine::Pids;
 use crate::quorate::{Cluster, NODES};
 use crate::report::{Label, MEDIAN_COLUMNS, Measured, Medians, Ratio, Report, goal, median, short};
@@ -30,10 +30,6 @@ use crate::settings::Settings;
 
 /// Policies of the small set.
 const FEW: usize = 10;
-/// Connections that create policies: enough to be quick about it.
-const CREATORS: usize = 64;
-/// Nothing as slow as fifty policies a second is worth waiting for.
-const CREATED_PER_SECOND: usize = 50;
 /// A changed policy that does not count after so long never will.
 const CHANGE_LIMIT: Duration = Duration::from_secs(5);
 /// Versions of the resource and of the protocol, as deployed callers ask for them.
@@ -58,18 +54,9 @@ struct Variant {
 }
 
 const VARIANTS: [Variant; 3] = [
-    Variant {
-        nodes: 1,
-        recorded: "all",
-    },
-    Variant {
-        nodes: 1,
-        recorded: "none",
-    },
-    Variant {
-        nodes: NODES,
-        recorded: "all",
-    },
+    Variant { nodes: 1, recorded: "all" },
+    Variant { nodes: 1, recorded: "none" },
+    Variant { nodes: NODES, recorded: "all" },
 ];
 
 impl Variant {
@@ -140,98 +127,10 @@ impl PolicySet {
     /// Question `n` of a load, and the actions of the right answer.
     fn asked(self, n: usize) -> (Value, &'static str) {
         match n % 4 {
-            3 => (
-                self.question(n, (n + 1) % self.policies),
-                r#""actions":{},"#,
-            ),
+            3 => (self.question(n, (n + 1) % self.policies), r#""actions":{},"#),
             _ => (self.question(n, n), r#""actions":{"GRANT":true}"#),
         }
     }
-}
-
-/// A request, and what makes an answer the right one.
-struct Exchange {
-    request: Vec<u8>,
-    status: u16,
-    /// Has to be in the body.
-    expected: Box<[u8]>,
-}
-
-impl Exchange {
-    async fn over(&self, conn: &mut Conn) -> Result<(), Failure> {
-        let answer = conn.send(&self.request).await?;
-        if answer.status != self.status {
-            Err(Failure::refused(&answer))
-        } else if !answer.contains(&self.expected) {
-            Err(Failure::unexpected(&answer))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-/// A server, and the exchanges there are with it.
-type Share = (SocketAddr, Arc<[Exchange]>);
-
-/// A load of prepared exchanges, clients spread over the servers round-robin.
-struct Exchanges {
-    shares: Vec<Share>,
-    /// The number of the next one when each is to be made once; without it they are made round and round.
-    once: Option<Arc<AtomicUsize>>,
-}
-
-struct Client {
-    conn: Conn,
-    exchanges: Arc<[Exchange]>,
-    once: Option<Arc<AtomicUsize>>,
-    next: usize,
-}
-
-impl Load for Exchanges {
-    type Worker = Client;
-    const OPS: &'static [&'static str] = &["exchange"];
-
-    async fn workers(&self, clients: &[usize]) -> Result<Vec<Client>> {
-        let mut workers = Vec::with_capacity(clients.len());
-        for client in clients {
-            let share = client.checked_rem(self.shares.len());
-            let (server, exchanges) = share
-                .and_then(|share| self.shares.get(share))
-                .context("a load needs a server")?;
-            let mut conn = Conn::new(*server);
-            conn.open()
-                .await
-                .with_context(|| format!("cannot connect to {server}"))?;
-            workers.push(Client {
-                conn,
-                exchanges: Arc::clone(exchanges),
-                once: self.once.clone(),
-                // Apart, so that clients do not march in step.
-                next: client.wrapping_mul(7919),
-            });
-        }
-        Ok(workers)
-    }
-}
-
-impl Worker for Client {
-    type Harvest = ();
-
-    async fn step(&mut self) -> Result<Step, Failure> {
-        let position = match &self.once {
-            Some(next) => Some(next.fetch_add(1, Ordering::Relaxed)),
-            None => {
-                self.next = self.next.wrapping_add(1);
-                self.next.checked_rem(self.exchanges.len())
-            }
-        };
-        match position.and_then(|position| self.exchanges.get(position)) {
-            None => Ok(Step::Exhausted),
-            Some(exchange) => exchange.over(&mut self.conn).await.map(|()| Step::Done(0)),
-        }
-    }
-
-    fn harvest(self) {}
 }
 
 /// All runs of one variant and one number of clients.
@@ -286,15 +185,8 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let columns = format!(
         "nodes | recorded | clients | policies | {MEDIAN_COLUMNS} | echo {MEDIAN_COLUMNS} | req/s ratio to echo | req/s ratio to {FEW} policies | goals"
     );
-    report.table(
-        "Policy decisions beside an echo of the same JSON",
-        &columns,
-        &rows,
-    )?;
-    let heading = format!(
-        "One of {} policies changed: ms from sending the PUT",
-        settings.policies
-    );
+    report.table("Policy decisions beside an echo of the same JSON", &columns, &rows)?;
+    let heading = format!("One of {} policies changed: ms from sending the PUT", settings.policies);
     let columns = "nodes | recorded | changes | to its answer, p50 | most | to the new decision on the same node, p50 | most | on all other nodes, p50 | most | old decisions after the answer | goals";
     report.table(&heading, columns, &changes)?;
     report.table(
@@ -331,46 +223,22 @@ struct Service {
 }
 
 impl Service {
-    async fn start(
-        binary: &Path,
-        variant: Variant,
-        settings: &Settings,
-        report: &mut Report,
-    ) -> Result<Self> {
+    async fn start(binary: &Path, variant: Variant, settings: &Settings, report: &mut Report) -> Result<Self> {
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let variables = [
-            ("QUORATE_DECISIONS_RECORD", variant.recorded.to_owned()),
-            ("QUORATE_HTTP_WORKERS", workers.to_string()),
-        ];
-        let cluster =
-            Cluster::start_with(binary, &settings.work, variant.nodes, &variables).await?;
+        let variables =
+            [("QUORATE_DECISIONS_RECORD", variant.recorded.to_owned()), ("QUORATE_HTTP_WORKERS", workers.to_string())];
+        let cluster = Cluster::start_with(binary, &settings.work, variant.nodes, &variables).await?;
         let dir = TempDir::with_prefix_in("echo-", &settings.work)?;
         let echo = Echo::start(workers, dir.path()).await?;
-        let small = PolicySet {
-            name: "few",
-            policies: FEW,
-        };
-        let large = PolicySet {
-            name: "all",
-            policies: settings.policies,
-        };
-        let mut service = Self {
-            variant,
-            cluster,
-            echo,
-            few: Vec::new(),
-            many: Vec::new(),
-            echoed: Vec::new(),
-            large,
-            _dir: dir,
-        };
+        let small = PolicySet { name: "few", policies: FEW };
+        let large = PolicySet { name: "all", policies: settings.policies };
+        let mut service =
+            Self { variant, cluster, echo, few: Vec::new(), many: Vec::new(), echoed: Vec::new(), large, _dir: dir };
         let resource_type = json!({
             "uuid": RESOURCE_TYPE, "name": RESOURCE_TYPE,
             "patterns": ["api://bench/*"], "actions": { "GRANT": true },
         });
-        service
-            .create("resourcetypes", "1.0", &resource_type)
-            .await?;
+        service.create("resourcetypes", "1.0", &resource_type).await?;
         for set in [small, large] {
             service.fill(set, settings.threads, report).await?;
         }
@@ -397,14 +265,11 @@ impl Service {
         let version = format!("resource={version}, protocol=1.0");
         let request = self.cluster.as_admin(node, "POST", &path, &version, body);
         let created = self.cluster.ask(node, &request).await;
-        created
-            .map(drop)
-            .with_context(|| format!("creating one of the {collection}"))
+        created.map(drop).with_context(|| format!("creating one of the {collection}"))
     }
 
     /// Creates a policy set and its policies, on all nodes at once.
     async fn fill(&self, set: PolicySet, threads: usize, report: &mut Report) -> Result<()> {
-        let started = Instant::now();
         let body = json!({
             "name": set.name, "applicationType": "iPlanetAMWebAgentService",
             "resourceTypeUuids": [RESOURCE_TYPE],
@@ -413,56 +278,21 @@ impl Service {
         let path = format!("{REALM}/policies?_action=create");
         let creations = |node: SocketAddr| {
             let creation = |n| Exchange {
-                request: self
-                    .cluster
-                    .as_admin(node, "POST", &path, VERSION, &set.policy(n, true)),
+                request: self.cluster.as_admin(node, "POST", &path, VERSION, &set.policy(n, true)),
                 status: 201,
                 expected: set.policy_name(n).into_bytes().into(),
             };
             (0..set.policies).map(creation).collect()
         };
         let nodes = self.cluster.addresses().into_iter();
-        let load = Exchanges {
-            shares: nodes.map(|node| (node, creations(node))).collect(),
-            once: Some(Arc::default()),
-        };
-        let limit = Duration::from_secs(10 + (set.policies / CREATED_PER_SECOND) as u64);
-        let plan = Plan {
-            clients: CREATORS.min(set.policies),
-            threads,
-            warmup: Duration::ZERO,
-            measure: limit,
-            pids: Pids::default(),
-        };
-        let done = load::run(Arc::new(load), &plan).await?;
-        ensure!(
-            done.requests() == set.policies && done.errors == 0,
-            "{} of {} policies were created; first error: {:?}",
-            done.requests(),
-            set.policies,
-            done.first_error
-        );
-        let secs = started.elapsed().as_secs_f64();
-        eprintln!(
-            "quorate  {} policies created in {secs:.1} s, {} nodes",
-            set.policies, self.variant.nodes
-        );
-        report.record(
-            "policy-set-up",
-            &SetUp {
-                variant: self.variant,
-                policies: set.policies,
-                secs,
-            },
-        )
+        let shares = nodes.map(|node| (node, creations(node))).collect();
+        let secs = each_once(shares, set.policies, threads).await.context("creating policies")?;
+        eprintln!("quorate  {} policies created in {secs:.1} s, {} nodes", set.policies, self.variant.nodes);
+        report.record("policy-set-up", &SetUp { variant: self.variant, policies: set.policies, secs })
     }
 
     /// One question about each policy of a set, and the actions of the right answer.
-    fn requests(
-        &self,
-        server: SocketAddr,
-        set: PolicySet,
-    ) -> impl Iterator<Item = (Vec<u8>, &'static str)> {
+    fn requests(&self, server: SocketAddr, set: PolicySet) -> impl Iterator<Item = (Vec<u8>, &'static str)> {
         (0..set.policies).map(move |n| {
             let (question, actions) = set.asked(n);
             (self.evaluate(server, &question), actions)
@@ -471,18 +301,14 @@ impl Service {
 
     /// The same with the nodes' answers.
     fn questions(&self, node: SocketAddr, set: PolicySet) -> Arc<[Exchange]> {
-        let exchange = |(request, actions): (_, &str)| Exchange {
-            request,
-            status: 200,
-            expected: actions.as_bytes().into(),
-        };
+        let exchange =
+            |(request, actions): (_, &str)| Exchange { request, status: 200, expected: actions.as_bytes().into() };
         self.requests(node, set).map(exchange).collect()
     }
 
     fn evaluate(&self, server: SocketAddr, question: &Value) -> Vec<u8> {
         let path = format!("{REALM}/policies?_action=evaluate");
-        self.cluster
-            .as_admin(server, "POST", &path, VERSION, question)
+        self.cluster.as_admin(server, "POST", &path, VERSION, question)
     }
 
     /// Decisions that all nodes have written to the log since they started, and those that they dropped instead.
@@ -501,19 +327,8 @@ impl Service {
     }
 
     /// All runs with one number of clients.
-    async fn measure(
-        &self,
-        clients: usize,
-        settings: &Settings,
-        report: &mut Report,
-    ) -> Result<Rows> {
-        let mut rows = Rows {
-            variant: self.variant,
-            clients,
-            few: Vec::new(),
-            echo: Vec::new(),
-            many: Vec::new(),
-        };
+    async fn measure(&self, clients: usize, settings: &Settings, report: &mut Report) -> Result<Rows> {
+        let mut rows = Rows { variant: self.variant, clients, few: Vec::new(), echo: Vec::new(), many: Vec::new() };
         for run in 0..settings.runs {
             let mut turns = TURNS;
             if run % 2 == 1 {
@@ -532,13 +347,7 @@ impl Service {
         Ok(rows)
     }
 
-    async fn one_run(
-        &self,
-        target: Target,
-        clients: usize,
-        run: usize,
-        settings: &Settings,
-    ) -> Result<Measured> {
+    async fn one_run(&self, target: Target, clients: usize, run: usize, settings: &Settings) -> Result<Measured> {
         let (shares, system, policies) = match target {
             Target::Few => (&self.few, "quorate", FEW),
             Target::Echo => (&self.echoed, "echo", 0),
@@ -556,27 +365,16 @@ impl Service {
             measure: settings.measure,
             pids: Pids { servers, idle },
         };
-        let load = Exchanges {
-            shares: shares.clone(),
-            once: None,
-        };
+        let load = Exchanges { shares: shares.clone(), once: None };
         let done = load::run(Arc::new(load), &plan).await?;
         let Variant { nodes, recorded } = self.variant;
         let (op, state) = match target {
             Target::Echo => ("echo", format!("beside {nodes} nodes, recorded {recorded}")),
-            Target::Few | Target::Many => (
-                "evaluate",
-                format!("{policies} policies, {nodes} nodes, recorded {recorded}"),
-            ),
+            Target::Few | Target::Many => {
+                ("evaluate", format!("{policies} policies, {nodes} nodes, recorded {recorded}"))
+            }
         };
-        let label = Label {
-            suite: "policy",
-            system,
-            route: self.variant.route(),
-            clients,
-            run,
-            state,
-        };
+        let label = Label { suite: "policy", system, route: self.variant.route(), clients, run, state };
         Ok(Measured::of(&label, op, 0, &done))
     }
 
@@ -627,24 +425,16 @@ impl Service {
         let mut writer = Conn::new(first);
         writer.open().await?;
         let started = Instant::now();
-        put.over(&mut writer)
-            .await
-            .with_context(|| format!("changing policy {n}"))?;
+        put.over(&mut writer).await.with_context(|| format!("changing policy {n}"))?;
         let put = millis(started);
         let mut asking = JoinSet::new();
         for (node, (conn, exchange)) in waiting.into_iter().enumerate() {
             asking.spawn(async move { (node, first_new(started, conn, &exchange).await) });
         }
-        let mut change = Change {
-            put,
-            same_node: 0.0,
-            other_nodes: None,
-            stale: 0,
-        };
+        let mut change = Change { put, same_node: 0.0, other_nodes: None, stale: 0 };
         while let Some(answered) = asking.join_next().await {
             let (node, first_new) = answered?;
-            let (taken, stale) =
-                first_new.with_context(|| format!("node {} after policy {n} changed", node + 1))?;
+            let (taken, stale) = first_new.with_context(|| format!("node {} after policy {n} changed", node + 1))?;
             change.stale += stale;
             if node == 0 {
                 change.same_node = taken;
@@ -682,10 +472,7 @@ fn change_cells(variant: Variant, changes: &[Change]) -> String {
         format!("{} | {}", short(median(numbers)), short(most))
     };
     let same: Vec<f64> = changes.iter().map(|change| change.same_node).collect();
-    let others: Vec<f64> = changes
-        .iter()
-        .filter_map(|change| change.other_nodes)
-        .collect();
+    let others: Vec<f64> = changes.iter().filter_map(|change| change.other_nodes).collect();
     let stale: usize = changes.iter().map(|change| change.stale).sum();
     let soon = median(same.iter().copied()).max(median(others.iter().copied())) <= CHANGE_GOAL;
     format!(
@@ -703,13 +490,7 @@ fn change_cells(variant: Variant, changes: &[Change]) -> String {
 impl Rows {
     /// Rates as a share of the echo's, and of those with few policies.
     fn ratios(&self, ours: &[Measured]) -> (Option<Ratio>, Option<Ratio>) {
-        let to = |others: &[Measured]| {
-            Ratio::of(
-                ours.iter()
-                    .zip(others)
-                    .map(|(ours, other)| (ours.rps, other.rps)),
-            )
-        };
+        let to = |others: &[Measured]| Ratio::of(ours.iter().zip(others).map(|(ours, other)| (ours.rps, other.rps)));
         (to(&self.echo), to(&self.few))
     }
 
@@ -733,9 +514,7 @@ impl Rows {
         let shown = |ratio: Option<Ratio>| ratio.map_or_else(|| "–".to_owned(), |r| r.to_string());
         [(FEW, &self.few), (policies, &self.many)].map(|(count, ours)| {
             let (echo, few) = self.ratios(ours);
-            let reached = |ratio: Option<Ratio>, most: f64| {
-                ratio.is_some_and(|ratio| ratio.median >= 1.0 / most)
-            };
+            let reached = |ratio: Option<Ratio>, most: f64| ratio.is_some_and(|ratio| ratio.median >= 1.0 / most);
             let mut goals = goal(&format!("≤ {ECHO_GOAL} × echo"), reached(echo, ECHO_GOAL));
             let flat = (count > FEW).then(|| {
                 let text = format!("≤ {FLAT_GOAL} × {FEW} policies");
@@ -759,17 +538,11 @@ impl Rows {
 mod tests {
     use super::*;
 
-    const SET: PolicySet = PolicySet {
-        name: "all",
-        policies: 1000,
-    };
+    const SET: PolicySet = PolicySet { name: "all", policies: 1000 };
 
     #[test]
     fn questions_are_of_one_length_and_one_in_four_is_refused() {
-        let few = PolicySet {
-            name: "few",
-            policies: FEW,
-        };
+        let few = PolicySet { name: "few", policies: FEW };
         let lengths: std::collections::BTreeSet<usize> = (0..1000)
             .map(|n| SET.asked(n).0)
             .chain((0..FEW).map(|n| few.asked(n).0))
@@ -786,20 +559,13 @@ mod tests {
     fn decision_events_are_read_by_their_outcome() {
         let page = "# HELP quorate_decision_events_total x\nquorate_decision_events_total{outcome=\"recorded\"} 12\n\
             quorate_decision_events_total{outcome=\"dropped\"} 3\nquorate_other{outcome=\"dropped\"} 9\n";
-        let counted =
-            ["recorded", "dropped", "refused"].map(|outcome| decision_events(page, outcome));
+        let counted = ["recorded", "dropped", "refused"].map(|outcome| decision_events(page, outcome));
         assert_eq!(counted, [12, 3, 0]);
     }
 
     fn measured(rps: f64) -> Measured {
-        let label = Label {
-            suite: "policy",
-            system: "quorate",
-            route: "alone",
-            clients: 64,
-            run: 0,
-            state: String::new(),
-        };
+        let label =
+            Label { suite: "policy", system: "quorate", route: "alone", clients: 64, run: 0, state: String::new() };
         let run = load::Run::<()> {
             secs: 1.0,
             samples: vec![vec![100; rps as usize]],
@@ -822,10 +588,7 @@ mod tests {
             many: vec![measured(400.0)],
         };
         let [few, many] = rows.cells(1000);
-        assert!(
-            few.ends_with("| **0.90** (0.90–0.90) | – | ≤ 1.5 × echo: reached"),
-            "{few}"
-        );
+        assert!(few.ends_with("| **0.90** (0.90–0.90) | – | ≤ 1.5 × echo: reached"), "{few}");
         assert!(
             many.ends_with(
                 "| **0.40** (0.40–0.40) | **0.44** (0.44–0.44) | ≤ 1.5 × echo: **missed**, ≤ 2 × 10 policies: **missed**"
@@ -836,26 +599,15 @@ mod tests {
 
     #[test]
     fn an_old_decision_after_the_answer_misses_a_goal_however_soon_the_new_one_comes() {
-        let change = |stale| Change {
-            put: 1.0,
-            same_node: 2.0,
-            other_nodes: Some(3.0),
-            stale,
-        };
+        let change = |stale| Change { put: 1.0, same_node: 2.0, other_nodes: Some(3.0), stale };
         let cells = change_cells(VARIANTS[2], &[change(0), change(0)]);
         assert_eq!(
             cells,
             "3 | all | 2 | 1.00 | 1.00 | 2.00 | 2.00 | 3.00 | 3.00 | 0 | ≤ 10 ms: reached, none old: reached"
         );
         let cells = change_cells(VARIANTS[2], &[change(0), change(1)]);
-        assert!(
-            cells.ends_with("| 1 | ≤ 10 ms: reached, none old: **missed**"),
-            "{cells}"
-        );
-        let slow = Change {
-            other_nodes: Some(11.0),
-            ..change(0)
-        };
+        assert!(cells.ends_with("| 1 | ≤ 10 ms: reached, none old: **missed**"), "{cells}");
+        let slow = Change { other_nodes: Some(11.0), ..change(0) };
         assert!(change_cells(VARIANTS[2], &[slow]).contains("≤ 10 ms: **missed**"));
     }
 }

@@ -26,24 +26,15 @@ impl Process {
             .append(true)
             .open(log)
             .with_context(|| format!("cannot write {}", log.display()))?;
-        command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         // SAFETY: between fork and exec only async-signal-safe calls are allowed; prctl(2) is one system call and
         // allocates nothing.
         #[allow(unsafe_code)]
         unsafe {
             command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
         }
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            log: log.to_owned(),
-        })
+        let child = command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
     }
 
     pub fn pid(&self) -> u32 {
@@ -52,9 +43,7 @@ impl Process {
 
     /// Sends SIGKILL and returns at once.
     pub fn kill(&mut self) -> Result<()> {
-        self.child
-            .kill()
-            .with_context(|| format!("cannot kill {}", self.name))
+        self.child.kill().with_context(|| format!("cannot kill {}", self.name))
     }
 
     /// Sends SIGTERM and waits for the end of the process.
@@ -76,20 +65,14 @@ impl Process {
 
     /// Waits for a killed process to be gone.
     pub fn reap(&mut self) -> Result<()> {
-        self.child
-            .wait()
-            .map(drop)
-            .with_context(|| format!("cannot wait for {}", self.name))
+        self.child.wait().map(drop).with_context(|| format!("cannot wait for {}", self.name))
     }
 
     /// Name and last lines of output, for messages about what went wrong.
     pub fn last_words(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        let tail = lines
-            .get(lines.len().saturating_sub(15)..)
-            .unwrap_or_default()
-            .join("\n    ");
+        let tail = lines.get(lines.len().saturating_sub(15)..).unwrap_or_default().join("\n    ");
         format!("{}:\n    {tail}", self.name)
     }
 }
@@ -105,20 +88,15 @@ impl Drop for Process {
 /// Whether a child has ended, without collecting its status.
 pub fn has_ended(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_none_or(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
+    stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
 }
 
 /// Loopback addresses that nobody listens on at the moment.
 pub fn free_addresses(count: usize) -> Result<Vec<SocketAddr>> {
     // All held at once, so that no two are the same.
-    let held: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind("127.0.0.1:0"))
-        .collect::<std::io::Result<_>>()?;
-    Ok(held
-        .iter()
-        .map(TcpListener::local_addr)
-        .collect::<std::io::Result<_>>()?)
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<_>>()?;
+    Ok(held.iter().map(TcpListener::local_addr).collect::<std::io::Result<_>>()?)
 }
 
 /// Asks `check` again and again until it says yes.
@@ -160,11 +138,9 @@ mod tests {
         let process = sleeper(dir.path());
         let pid = process.pid();
         assert!(!has_ended(pid));
-        wait_until("it wrote", Duration::from_secs(10), &[pid], || async {
-            process.last_words().contains("started")
-        })
-        .await
-        .unwrap();
+        wait_until("it wrote", Duration::from_secs(10), &[pid], || async { process.last_words().contains("started") })
+            .await
+            .unwrap();
         drop(process);
         assert!(has_ended(pid));
     }
@@ -176,16 +152,10 @@ mod tests {
         let pid = process.pid();
         let short = Duration::from_millis(50);
         assert!(
-            wait_until("never", short, &[pid], || async { false })
-                .await
-                .unwrap_err()
-                .to_string()
-                .contains("in vain")
+            wait_until("never", short, &[pid], || async { false }).await.unwrap_err().to_string().contains("in vain")
         );
         process.terminate(Duration::from_secs(10)).await.unwrap();
-        let ended = wait_until("never", Duration::from_secs(60), &[pid], || async { false })
-            .await
-            .unwrap_err();
+        let ended = wait_until("never", Duration::from_secs(60), &[pid], || async { false }).await.unwrap_err();
         assert!(ended.to_string().contains("ended while waiting"), "{ended}");
     }
 

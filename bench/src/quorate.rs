@@ -39,17 +39,11 @@ impl OAuthClient {
     const SECRET: &str = "bench-secret";
 
     pub fn new(id: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            basic: STANDARD.encode(format!("{id}:{}", Self::SECRET)),
-        }
+        Self { id: id.to_owned(), basic: STANDARD.encode(format!("{id}:{}", Self::SECRET)) }
     }
 
     fn registration(&self, session: &str, node: SocketAddr) -> Vec<u8> {
-        let path = format!(
-            "/am/json/realms/root/realm-config/agents/OAuth2Client/{}",
-            self.id
-        );
+        let path = format!("/am/json/realms/root/realm-config/agents/OAuth2Client/{}", self.id);
         let body = json!({
             "coreOAuth2ClientConfig": {
                 "userpassword": Self::SECRET,
@@ -112,11 +106,7 @@ impl Cluster {
         let dir = TempDir::with_prefix_in("quorate-", work)?;
         let addresses = free_addresses(2 * nodes)?;
         let (http, peer) = addresses.split_at(nodes);
-        let members: Vec<String> = peer
-            .iter()
-            .zip(1..)
-            .map(|(peer, id)| format!("{id}={peer}"))
-            .collect();
+        let members: Vec<String> = peer.iter().zip(1..).map(|(peer, id)| format!("{id}={peer}")).collect();
         let node = |id: usize, http: &SocketAddr, peer: &SocketAddr| {
             let data = dir.path().join(id.to_string());
             let flag = |name: &str, value: String| [format!("--{name}"), value];
@@ -127,20 +117,9 @@ impl Cluster {
             arguments.extend(flag("peer", peer.to_string()));
             arguments.extend(flag("cluster", members.join(",")));
             arguments.push("--dev".to_owned());
-            Node {
-                http: *http,
-                data,
-                log: dir.path().join(format!("{id}.log")),
-                arguments,
-                process: None,
-            }
+            Node { http: *http, data, log: dir.path().join(format!("{id}.log")), arguments, process: None }
         };
-        let nodes = http
-            .iter()
-            .zip(peer)
-            .zip(1..)
-            .map(|((http, peer), id)| node(id, http, peer))
-            .collect();
+        let nodes = http.iter().zip(peer).zip(1..).map(|((http, peer), id)| node(id, http, peer)).collect();
         let random = || -> Result<[u8; 32]> {
             let mut bytes = [0; 32];
             std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
@@ -148,17 +127,9 @@ impl Cluster {
         };
         let password = STANDARD.encode(random()?);
         let mut environment = variables.to_vec();
-        environment.extend([
-            ("QUORATE_ADMIN_PASSWORD", password.clone()),
-            ("QUORATE_MASTER_KEY", STANDARD.encode(random()?)),
-        ]);
-        let mut cluster = Self {
-            binary: binary.to_owned(),
-            nodes,
-            environment,
-            session: String::new(),
-            _dir: dir,
-        };
+        environment
+            .extend([("QUORATE_ADMIN_PASSWORD", password.clone()), ("QUORATE_MASTER_KEY", STANDARD.encode(random()?))]);
+        let mut cluster = Self { binary: binary.to_owned(), nodes, environment, session: String::new(), _dir: dir };
         let all: Vec<usize> = (0..cluster.nodes.len()).collect();
         cluster.restart(&all, READY_LIMIT).await?;
         cluster.session = cluster.log_in(&password).await?;
@@ -168,37 +139,18 @@ impl Cluster {
     /// Starts these nodes, which must not be running, at once. Returns the time from the start until all are ready.
     pub async fn restart(&mut self, nodes: &[usize], limit: Duration) -> Result<Duration> {
         let started = Instant::now();
-        for (id, node) in self
-            .nodes
-            .iter_mut()
-            .enumerate()
-            .filter(|(id, _)| nodes.contains(id))
-        {
+        for (id, node) in self.nodes.iter_mut().enumerate().filter(|(id, _)| nodes.contains(id)) {
             // Reaps the process that ran before, if any.
             node.process = None;
             let mut command = Command::new(&self.binary);
-            for (name, _) in std::env::vars_os()
-                .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"QUORATE_"))
-            {
+            for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"QUORATE_")) {
                 command.env_remove(name);
             }
-            command
-                .args(&node.arguments)
-                .envs(self.environment.iter().cloned());
-            node.process = Some(Process::start(
-                &format!("quorate node {}", id + 1),
-                &mut command,
-                &node.log,
-            )?);
+            command.args(&node.arguments).envs(self.environment.iter().cloned());
+            node.process = Some(Process::start(&format!("quorate node {}", id + 1), &mut command, &node.log)?);
         }
         let mut waiting = JoinSet::new();
-        for node in self
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(id, _)| nodes.contains(id))
-            .map(|(_, node)| node)
-        {
+        for node in self.nodes.iter().enumerate().filter(|(id, _)| nodes.contains(id)).map(|(_, node)| node) {
             let (addr, pids) = (node.http, node.pids());
             waiting.spawn(async move {
                 let what = format!("{addr} is ready");
@@ -212,11 +164,7 @@ impl Cluster {
     }
 
     fn last_words(&self) -> String {
-        let words = self
-            .nodes
-            .iter()
-            .filter_map(|node| node.process.as_ref())
-            .map(Process::last_words);
+        let words = self.nodes.iter().filter_map(|node| node.process.as_ref()).map(Process::last_words);
         words.collect::<Vec<_>>().join("\n")
     }
 
@@ -230,55 +178,33 @@ impl Cluster {
             "Accept-API-Version: resource=2.0, protocol=1.0",
             "Content-Type: application/json",
         ];
-        let login = request(
-            "POST",
-            "/am/json/realms/root/authenticate",
-            node,
-            &headers,
-            "{}",
-        );
-        let answer = self
-            .ask(node, &login)
-            .await
-            .context("logging in as amAdmin")?;
-        let session = answer
-            .get("tokenId")
-            .and_then(Value::as_str)
-            .context("the login's answer has no tokenId")?;
+        let login = request("POST", "/am/json/realms/root/authenticate", node, &headers, "{}");
+        let answer = self.ask(node, &login).await.context("logging in as amAdmin")?;
+        let session = answer.get("tokenId").and_then(Value::as_str).context("the login's answer has no tokenId")?;
         Ok(session.to_owned())
     }
 
     /// The bytes of a request that the administrator makes, with a JSON body. `version` is `Accept-API-Version`.
-    pub fn as_admin(
-        &self,
-        node: SocketAddr,
-        method: &str,
-        path: &str,
-        version: &str,
-        body: &Value,
-    ) -> Vec<u8> {
+    pub fn as_admin(&self, node: SocketAddr, method: &str, path: &str, version: &str, body: &Value) -> Vec<u8> {
         let session = format!("iPlanetDirectoryPro: {}", self.session);
         let version = format!("Accept-API-Version: {version}");
-        let headers = [
-            session.as_str(),
-            version.as_str(),
-            "Content-Type: application/json",
-        ];
+        let headers = [session.as_str(), version.as_str(), "Content-Type: application/json"];
         request(method, path, node, &headers, &body.to_string())
+    }
+
+    /// The bytes of a request for something to read, as the administrator.
+    pub fn reads_as_admin(&self, node: SocketAddr, path: &str) -> Vec<u8> {
+        let session = format!("iPlanetDirectoryPro: {}", self.session);
+        request("GET", path, node, &[session.as_str()], "")
     }
 
     /// One request of the set-up, with JSON in the answer.
     pub async fn ask(&self, node: SocketAddr, request: &[u8]) -> Result<Value> {
         let mut conn = Conn::new(node);
         let asked = tokio::time::timeout(REQUEST_LIMIT, conn.send(request)).await;
-        let answer = asked
-            .context("no answer in time")?
-            .map_err(|failure| anyhow!("{failure}\n{}", self.last_words()))?;
-        ensure!(
-            (200..300).contains(&answer.status),
-            "{}",
-            Failure::refused(&answer)
-        );
+        let answer =
+            asked.context("no answer in time")?.map_err(|failure| anyhow!("{failure}\n{}", self.last_words()))?;
+        ensure!((200..300).contains(&answer.status), "{}", Failure::refused(&answer));
         Ok(serde_json::from_slice(answer.body)?)
     }
 
@@ -296,11 +222,7 @@ impl Cluster {
                 .ask(node.http, &bytes)
                 .await
                 .with_context(|| format!("client {id}'s first token from {}", node.http))?;
-            ensure!(
-                issued.get("access_token").is_some(),
-                "no access_token in the answer from {}",
-                node.http
-            );
+            ensure!(issued.get("access_token").is_some(), "no access_token in the answer from {}", node.http);
         }
         Ok(client)
     }
@@ -313,9 +235,7 @@ impl Cluster {
                 continue;
             };
             if let Some(id) = answer.get("leader").and_then(Value::as_u64) {
-                let position = usize::try_from(id)?
-                    .checked_sub(1)
-                    .filter(|position| *position < self.nodes.len());
+                let position = usize::try_from(id)?.checked_sub(1).filter(|position| *position < self.nodes.len());
                 return position.with_context(|| format!("the leader is said to be node {id}"));
             }
         }
@@ -342,12 +262,7 @@ impl Cluster {
 
     /// SIGKILL for these nodes; returns when the signals are sent.
     pub fn kill(&mut self, nodes: &[usize]) -> Result<()> {
-        for (_, node) in self
-            .nodes
-            .iter_mut()
-            .enumerate()
-            .filter(|(id, _)| nodes.contains(id))
-        {
+        for (_, node) in self.nodes.iter_mut().enumerate().filter(|(id, _)| nodes.contains(id)) {
             node.process.as_mut().context("not running")?.kill()?;
         }
         Ok(())
@@ -355,12 +270,7 @@ impl Cluster {
 
     /// Waits for killed nodes to be gone.
     pub fn reap(&mut self, nodes: &[usize]) -> Result<()> {
-        for (_, node) in self
-            .nodes
-            .iter_mut()
-            .enumerate()
-            .filter(|(id, _)| nodes.contains(id))
-        {
+        for (_, node) in self.nodes.iter_mut().enumerate().filter(|(id, _)| nodes.contains(id)) {
             node.process.as_mut().context("not running")?.reap()?;
         }
         Ok(())
@@ -375,17 +285,8 @@ impl Cluster {
 
     /// A load of this cluster by `clients`, on these of its nodes.
     pub fn load(&self, targets: &[usize], clients: &Arc<[OAuthClient]>, job: Job) -> Arc<Api> {
-        let targets = targets
-            .iter()
-            .filter_map(|target| self.nodes.get(*target))
-            .map(|node| node.http)
-            .collect();
-        Arc::new(Api {
-            targets,
-            session: self.session.clone(),
-            clients: Arc::clone(clients),
-            job,
-        })
+        let targets = targets.iter().filter_map(|target| self.nodes.get(*target)).map(|node| node.http).collect();
+        Arc::new(Api { targets, session: self.session.clone(), clients: Arc::clone(clients), job })
     }
 }
 
@@ -396,13 +297,7 @@ impl Node {
 }
 
 async fn is_ready(node: SocketAddr) -> bool {
-    let health = request(
-        "GET",
-        "/am/json/health/ready",
-        node,
-        &["Connection: close"],
-        "",
-    );
+    let health = request("GET", "/am/json/health/ready", node, &["Connection: close"], "");
     let mut conn = Conn::new(node);
     let asked = tokio::time::timeout(Duration::from_secs(2), conn.send(&health)).await;
     matches!(asked, Ok(Ok(Answer { status: 200, .. })))
@@ -430,9 +325,7 @@ impl Form {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: {node}\r\nContent-Type: application/x-www-form-urlencoded\r\nAuthorization: Basic "
         );
-        Self {
-            head: head.into_bytes(),
-        }
+        Self { head: head.into_bytes() }
     }
 
     /// Puts the bytes of one request in place of what `out` held.
@@ -454,15 +347,8 @@ fn issued<'a>(answer: &'a Answer<'_>) -> Result<&'a str, Failure> {
         return Err(Failure::refused(answer));
     }
     // Sent back as a form field without escaping, so it has to be of RFC 3986's unreserved characters.
-    let plain = |token: &&str| {
-        token
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
-    };
-    answer
-        .json_str("access_token")
-        .filter(plain)
-        .ok_or_else(|| Failure::unexpected(answer))
+    let plain = |token: &&str| token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+    answer.json_str("access_token").filter(plain).ok_or_else(|| Failure::unexpected(answer))
 }
 
 /// What the clients of a load do.
@@ -483,18 +369,12 @@ pub enum Job {
 impl Job {
     /// Tokens for as long as the time lasts, none kept.
     pub fn issue() -> Self {
-        Self::Issue {
-            budget: Arc::new(AtomicU64::new(u64::MAX)),
-            keep: 0,
-        }
+        Self::Issue { budget: Arc::new(AtomicU64::new(u64::MAX)), keep: 0 }
     }
 
     /// Exactly so many tokens, one in `keep` of them kept.
     pub fn issue_exactly(tokens: u64, keep: u64) -> Self {
-        Self::Issue {
-            budget: Arc::new(AtomicU64::new(tokens)),
-            keep,
-        }
+        Self::Issue { budget: Arc::new(AtomicU64::new(tokens)), keep }
     }
 
     pub fn revoke(pool: Arc<[Token]>) -> Self {
@@ -529,48 +409,30 @@ impl Load for Api {
         let mut workers = Vec::with_capacity(numbers.len());
         for (target, node) in self.targets.iter().enumerate() {
             let at_home = |client: usize| self.clients.len() < count || client % count == target;
-            let clients: Arc<[usize]> = (0..self.clients.len())
-                .filter(|client| at_home(*client))
-                .collect();
+            let clients: Arc<[usize]> = (0..self.clients.len()).filter(|client| at_home(*client)).collect();
             let tokens: Arc<[usize]> = match &self.job {
-                Job::Introspect(pool) => pool
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, token)| at_home(token.client))
-                    .map(|(i, _)| i)
-                    .collect(),
+                Job::Introspect(pool) => {
+                    pool.iter().enumerate().filter(|(_, token)| at_home(token.client)).map(|(i, _)| i).collect()
+                }
                 _ => Arc::default(),
             };
             for number in numbers.iter().filter(|number| *number % count == target) {
                 let mut wire = Wire {
                     conn: Conn::new(*node),
-                    forms: [
-                        "/am/oauth2/access_token",
-                        "/am/oauth2/introspect",
-                        "/am/oauth2/token/revoke",
-                    ]
-                    .map(|path| Form::new(path, *node)),
+                    forms: ["/am/oauth2/access_token", "/am/oauth2/introspect", "/am/oauth2/token/revoke"]
+                        .map(|path| Form::new(path, *node)),
                     request: Vec::with_capacity(512),
                     clients: Arc::clone(&self.clients),
                 };
-                wire.conn
-                    .open()
-                    .await
-                    .with_context(|| format!("cannot connect to {node}"))?;
+                wire.conn.open().await.with_context(|| format!("cannot connect to {node}"))?;
                 workers.push(ApiClient {
                     wire,
                     node: *node,
                     session: self.session.clone(),
                     job: self.job.clone(),
                     // Apart, so that clients do not march through the pool in step.
-                    clients: Turns {
-                        next: number.wrapping_mul(7919),
-                        among: Arc::clone(&clients),
-                    },
-                    tokens: Turns {
-                        next: number.wrapping_mul(7919),
-                        among: Arc::clone(&tokens),
-                    },
+                    clients: Turns { next: number.wrapping_mul(7919), among: Arc::clone(&clients) },
+                    tokens: Turns { next: number.wrapping_mul(7919), among: Arc::clone(&tokens) },
                     held: None,
                     kept: Vec::new(),
                 });
@@ -592,9 +454,7 @@ impl Iterator for Turns {
 
     fn next(&mut self) -> Option<usize> {
         self.next = self.next.wrapping_add(1);
-        self.among
-            .get(self.next.checked_rem(self.among.len())?)
-            .copied()
+        self.among.get(self.next.checked_rem(self.among.len())?).copied()
     }
 }
 
@@ -608,50 +468,26 @@ struct Wire {
 
 impl Wire {
     /// Sends one form and gives back the answer if its status is 200.
-    async fn post(
-        &mut self,
-        op: usize,
-        client: usize,
-        field: &str,
-        value: &str,
-    ) -> Result<Answer<'_>, Failure> {
+    async fn post(&mut self, op: usize, client: usize, field: &str, value: &str) -> Result<Answer<'_>, Failure> {
         let nothing = || Failure::Unexpected("the load has no such client".to_owned());
         let client = self.clients.get(client).ok_or_else(nothing)?;
-        self.forms
-            .get(op)
-            .ok_or_else(nothing)?
-            .fill(&mut self.request, client, field, value);
+        self.forms.get(op).ok_or_else(nothing)?.fill(&mut self.request, client, field, value);
         let answer = self.conn.send(&self.request).await?;
-        if answer.status == 200 {
-            Ok(answer)
-        } else {
-            Err(Failure::refused(&answer))
-        }
+        if answer.status == 200 { Ok(answer) } else { Err(Failure::refused(&answer)) }
     }
 
     async fn issue(&mut self, client: usize) -> Result<Token, Failure> {
         let answer = self.post(Api::ISSUE, client, ISSUE, "").await?;
-        Ok(Token {
-            client,
-            text: issued(&answer)?.into(),
-        })
+        Ok(Token { client, text: issued(&answer)?.into() })
     }
 
     async fn introspect(&mut self, token: &Token) -> Result<(), Failure> {
-        let answer = self
-            .post(Api::INTROSPECT, token.client, TOKEN, &token.text)
-            .await?;
-        if answer.contains(b"\"active\":true") {
-            Ok(())
-        } else {
-            Err(Failure::unexpected(&answer))
-        }
+        let answer = self.post(Api::INTROSPECT, token.client, TOKEN, &token.text).await?;
+        if answer.contains(b"\"active\":true") { Ok(()) } else { Err(Failure::unexpected(&answer)) }
     }
 
     async fn revoke(&mut self, token: &Token) -> Result<(), Failure> {
-        self.post(Api::REVOKE, token.client, TOKEN, &token.text)
-            .await
-            .map(drop)
+        self.post(Api::REVOKE, token.client, TOKEN, &token.text).await.map(drop)
     }
 }
 
@@ -679,20 +515,14 @@ impl Worker for ApiClient {
                 let Some(client) = self.wire.clients.get(next) else {
                     return Ok(Step::Exhausted);
                 };
-                let answer = self
-                    .wire
-                    .conn
-                    .send(&client.registration(&self.session, self.node))
-                    .await?;
+                let answer = self.wire.conn.send(&client.registration(&self.session, self.node)).await?;
                 if answer.status != 201 {
                     return Err(Failure::refused(&answer));
                 }
                 Ok(Step::Done(Api::REGISTER))
             }
             Job::Issue { budget, keep } => {
-                let left = budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                    left.checked_sub(1)
-                });
+                let left = budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
                 let (Ok(left), Some(client)) = (left, self.clients.next()) else {
                     return Ok(Step::Exhausted);
                 };

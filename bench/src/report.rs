@@ -100,16 +100,12 @@ pub struct Medians {
 
 impl Medians {
     pub fn of(runs: &[Measured]) -> Self {
-        let ms =
-            |pick: fn(&Measured) -> u32| median(runs.iter().map(|run| f64::from(pick(run)) / 1e3));
+        let ms = |pick: fn(&Measured) -> u32| median(runs.iter().map(|run| f64::from(pick(run)) / 1e3));
         Self {
             rps: median(runs.iter().map(|run| run.rps)),
             p50_ms: ms(|run| run.p50_us),
             p99_ms: ms(|run| run.p99_us),
-            max_ms: runs
-                .iter()
-                .map(|run| f64::from(run.max_us) / 1e3)
-                .fold(0.0, f64::max),
+            max_ms: runs.iter().map(|run| f64::from(run.max_us) / 1e3).fold(0.0, f64::max),
             errors: runs.iter().map(|run| run.errors).sum(),
             server_cpu_us: median(runs.iter().map(|run| run.server_cpu_us)),
             client_cpu_us: median(runs.iter().map(|run| run.client_cpu_us)),
@@ -134,8 +130,7 @@ impl Medians {
 }
 
 /// Headings for [`Medians::cells`].
-pub const MEDIAN_COLUMNS: &str =
-    "req/s | p50 ms | p99 ms | max ms | errors | CPU µs server / client";
+pub const MEDIAN_COLUMNS: &str = "req/s | p50 ms | p99 ms | max ms | errors | CPU µs server / client";
 
 /// A number with about three digits.
 pub fn short(number: f64) -> String {
@@ -151,10 +146,7 @@ pub fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = numbers.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
     let middle = |from_end: usize| sorted.get(from_end).copied();
-    let (upper, lower) = (
-        middle(sorted.len() / 2),
-        middle(sorted.len().saturating_sub(1) / 2),
-    );
+    let (upper, lower) = (middle(sorted.len() / 2), middle(sorted.len().saturating_sub(1) / 2));
     (upper.unwrap_or(0.0) + lower.unwrap_or(0.0)) / 2.0
 }
 
@@ -169,30 +161,17 @@ pub struct Ratio {
 impl Ratio {
     /// `None` without a pair, or when nothing was measured on the other side.
     pub fn of(pairs: impl IntoIterator<Item = (f64, f64)>) -> Option<Self> {
-        let ratios: Vec<f64> = pairs
-            .into_iter()
-            .filter(|(_, other)| *other > 0.0)
-            .map(|(ours, other)| ours / other)
-            .collect();
+        let ratios: Vec<f64> =
+            pairs.into_iter().filter(|(_, other)| *other > 0.0).map(|(ours, other)| ours / other).collect();
         let least = ratios.iter().copied().min_by(f64::total_cmp)?;
         let most = ratios.iter().copied().max_by(f64::total_cmp)?;
-        Some(Self {
-            median: median(ratios),
-            least,
-            most,
-        })
+        Some(Self { median: median(ratios), least, most })
     }
 }
 
 impl std::fmt::Display for Ratio {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "**{}** ({}–{})",
-            short(self.median),
-            short(self.least),
-            short(self.most)
-        )
+        write!(f, "**{}** ({}–{})", short(self.median), short(self.least), short(self.most))
     }
 }
 
@@ -217,10 +196,7 @@ impl Report {
             }
             File::create(&path).with_context(|| format!("cannot write {}", path.display()))
         });
-        Ok(Self {
-            lines: lines.transpose()?,
-            text: String::new(),
-        })
+        Ok(Self { lines: lines.transpose()?, text: String::new() })
     }
 
     /// Writes one line of JSON, with `kind` as its first member's value.
@@ -241,19 +217,7 @@ impl Report {
 
     /// Records the numbers of a load.
     pub fn measured(&mut self, measured: &Measured) -> Result<()> {
-        let Measured {
-            system,
-            op,
-            route,
-            clients,
-            run,
-            state,
-            rps,
-            p50_us,
-            p99_us,
-            errors,
-            ..
-        } = measured;
+        let Measured { system, op, route, clients, run, state, rps, p50_us, p99_us, errors, .. } = measured;
         eprintln!(
             "{system:8} {op:11} {route:7} {clients:4} clients, run {run} {state}: {rps:9.0}/s, p50 {p50_us} µs, p99 {p99_us} µs, {errors} errors"
         );
@@ -278,18 +242,12 @@ impl Report {
             quorate,
             etcd,
         } = machine;
-        writeln!(
-            self.text,
-            "Machine: {cores} × {cpu}, {memory_gib:.0} GiB, Linux {kernel}, data on {disk}."
-        )?;
+        writeln!(self.text, "Machine: {cores} × {cpu}, {memory_gib:.0} GiB, Linux {kernel}, data on {disk}.")?;
         writeln!(
             self.text,
             "One 4 KiB append + fdatasync: p50 {fdatasync_p50_us} µs, p99 {fdatasync_p99_us} µs. Load average before: {load_before}."
         )?;
-        writeln!(
-            self.text,
-            "Quorate: {quorate}. etcd: {etcd}. The load generator runs on the same cores.\n"
-        )?;
+        writeln!(self.text, "Quorate: {quorate}. etcd: {etcd}. The load generator runs on the same cores.\n")?;
         writeln!(
             self.text,
             "† = other work took more than {:.0} % of the machine in one of the runs.",
@@ -300,11 +258,7 @@ impl Report {
 
     /// A table under a heading. `columns` and `rows` hold cells separated by `|`.
     pub fn table(&mut self, heading: &str, columns: &str, rows: &[String]) -> Result<()> {
-        writeln!(
-            self.text,
-            "\n### {heading}\n\n| {columns} |\n|{}",
-            " --- |".repeat(columns.split('|').count())
-        )?;
+        writeln!(self.text, "\n### {heading}\n\n| {columns} |\n|{}", " --- |".repeat(columns.split('|').count()))?;
         for row in rows {
             writeln!(self.text, "| {row} |")?;
         }
@@ -349,42 +303,19 @@ mod tests {
             errors: 3,
             first_error: Some("503".to_owned()),
             exhausted: false,
-            cpu: CpuUse {
-                servers: 0.02,
-                client: 0.01,
-                other_share: 0.3,
-            },
+            cpu: CpuUse { servers: 0.02, client: 0.01, other_share: 0.3 },
             harvest: vec![()],
         };
-        let label = Label {
-            suite: "s",
-            system: "quorate",
-            route: "spread",
-            clients: 4,
-            run: 0,
-            state: String::new(),
-        };
+        let label = Label { suite: "s", system: "quorate", route: "spread", clients: 4, run: 0, state: String::new() };
         let measured = Measured::of(&label, "introspect", 1, &run);
         assert_eq!(
-            (
-                measured.requests,
-                measured.rps,
-                measured.p50_us,
-                measured.p99_us,
-                measured.max_us
-            ),
+            (measured.requests, measured.rps, measured.p50_us, measured.p99_us, measured.max_us),
             (100, 50.0, 50, 99, 100)
         );
-        assert_eq!(
-            (measured.server_cpu_us, measured.client_cpu_us),
-            (100.0, 50.0)
-        );
+        assert_eq!((measured.server_cpu_us, measured.client_cpu_us), (100.0, 50.0));
         let medians = Medians::of(&[measured]);
         assert!(medians.disturbed);
         assert_eq!(medians.cells(), "50 † | 0.05 | 0.10 | 0.10 | 3 | 100 / 50");
-        assert_eq!(
-            medians.cells().split('|').count(),
-            MEDIAN_COLUMNS.split('|').count()
-        );
+        assert_eq!(medians.cells().split('|').count(), MEDIAN_COLUMNS.split('|').count());
     }
 }

@@ -23,11 +23,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', default_value = "quorate,etcd")]
     systems: Vec<System>,
     /// Which suites to run.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "compare,failover,tokens,policy"
-    )]
+    #[arg(long, value_delimiter = ',', default_value = "compare,failover,tokens,policy,directory")]
     suites: Vec<Suite>,
     /// About a minute, to see that everything works: the numbers mean little.
     #[arg(long)]
@@ -59,6 +55,9 @@ pub struct Args {
     /// Policies in the large policy set [default: 10000; quick: 500].
     #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     policies: Option<u32>,
+    /// Users in the directory suite [default: 100000; quick: 2000].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1000..=1_000_000))]
+    users: Option<u32>,
     /// Threads of the load generator.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
@@ -122,6 +121,8 @@ pub enum Suite {
     Tokens,
     /// Policy decisions beside an echo, and how soon a changed policy counts.
     Policy,
+    /// Reads and pages beside many users and clients.
+    Directory,
 }
 
 /// Where the clients of a load connect.
@@ -162,6 +163,9 @@ pub struct Settings {
     pub policies: usize,
     /// Policies that are changed to see how soon that counts.
     pub changes: usize,
+    pub users: usize,
+    /// How often each question of the directory suite is asked.
+    pub asked: usize,
     /// Tokens that introspection asks for, and keys that get reads.
     pub pool: usize,
     pub threads: usize,
@@ -177,18 +181,11 @@ impl Settings {
     /// When a binary that is to be measured is not there.
     pub fn new(args: Args) -> Result<Self> {
         let quick = args.quick;
-        let by = |typed: Option<u32>, full: u32, short: u32| {
-            typed.unwrap_or(if quick { short } else { full })
-        };
+        let by = |typed: Option<u32>, full: u32, short: u32| typed.unwrap_or(if quick { short } else { full });
         let secs = |typed: Option<Duration>, full: f64, short: f64| {
             typed.unwrap_or(Duration::from_secs_f64(if quick { short } else { full }))
         };
-        let measured = |system, binary: &Path| {
-            args.systems
-                .contains(&system)
-                .then(|| find(binary))
-                .transpose()
-        };
+        let measured = |system, binary: &Path| args.systems.contains(&system).then(|| find(binary)).transpose();
         let clients = |unless_typed: &[u16]| {
             let numbers = args.clients.as_deref().unwrap_or(unless_typed);
             numbers.iter().copied().map(usize::from).collect()
@@ -199,13 +196,9 @@ impl Settings {
             suites: args.suites,
             clients: clients(&[1, 64, 512]),
             policy_clients: clients(&[1, 64]),
-            routes: args.routes.unwrap_or_else(|| {
-                if quick {
-                    vec![Route::Spread]
-                } else {
-                    vec![Route::Spread, Route::Leader]
-                }
-            }),
+            routes: args
+                .routes
+                .unwrap_or_else(|| if quick { vec![Route::Spread] } else { vec![Route::Spread, Route::Leader] }),
             measure: secs(args.secs, 5.0, 1.0),
             warmup: secs(args.warmup, 1.0, 0.3),
             runs: by(args.runs.map(u32::from), 3, 1) as usize,
@@ -214,6 +207,8 @@ impl Settings {
             many_clients: by(args.many_clients, 10_000, 20) as usize,
             policies: by(args.policies, 10_000, 500) as usize,
             changes: by(None, 20, 5) as usize,
+            users: by(args.users, 100_000, 2_000) as usize,
+            asked: by(None, 300, 20) as usize,
             pool: by(None, 20_000, 2_000) as usize,
             threads: usize::from(args.threads),
             work: args.work,
@@ -227,23 +222,14 @@ impl Settings {
 
 /// The binary as a path that does not depend on the working directory; a bare name is looked up in `PATH`.
 fn find(binary: &Path) -> Result<PathBuf> {
-    let bare = binary
-        .parent()
-        .is_some_and(|parent| parent.as_os_str().is_empty());
+    let bare = binary.parent().is_some_and(|parent| parent.as_os_str().is_empty());
     let found = if bare {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path)
-            .map(|dir| dir.join(binary))
-            .find(|path| path.is_file())
+        std::env::split_paths(&path).map(|dir| dir.join(binary)).find(|path| path.is_file())
     } else {
         binary.canonicalize().ok()
     };
-    found.with_context(|| {
-        format!(
-            "there is no {}; see --help for how to name another",
-            binary.display()
-        )
-    })
+    found.with_context(|| format!("there is no {}; see --help for how to name another", binary.display()))
 }
 
 #[cfg(test)]
@@ -252,9 +238,7 @@ mod tests {
 
     fn settings(args: &[&str]) -> Result<Settings> {
         Settings::new(Args::try_parse_from(
-            ["quorate-bench", "--quorate", "/bin/sh", "--etcd", "sh"]
-                .iter()
-                .chain(args),
+            ["quorate-bench", "--quorate", "/bin/sh", "--etcd", "sh"].iter().chain(args),
         )?)
     }
 
@@ -262,13 +246,7 @@ mod tests {
     fn quick_shortens_what_was_not_typed() {
         let full = settings(&[]).unwrap();
         assert_eq!(
-            (
-                full.runs,
-                full.tokens,
-                full.clients.as_slice(),
-                full.policy_clients.as_slice(),
-                full.routes.len()
-            ),
+            (full.runs, full.tokens, full.clients.as_slice(), full.policy_clients.as_slice(), full.routes.len()),
             (3, 1_000_000, &[1, 64, 512][..], &[1, 64][..], 2)
         );
         assert_eq!((full.policies, full.changes), (10_000, 20));
@@ -286,9 +264,7 @@ mod tests {
         let found = settings(&[]).unwrap();
         assert!(found.etcd.unwrap().is_absolute() && found.quorate.unwrap().is_absolute());
         assert!(settings(&["--systems", "etcd"]).unwrap().quorate.is_none());
-        assert!(
-            find(Path::new("no-such-binary")).is_err() && find(Path::new("./no/such")).is_err()
-        );
+        assert!(find(Path::new("no-such-binary")).is_err() && find(Path::new("./no/such")).is_err());
     }
 
     #[test]

@@ -71,41 +71,17 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
 
     let few_client = one(&cluster, "bench-few").await?;
     let idle = remember(&cluster, "idle", 0, report).await?;
-    let few = Subject {
-        pool: fill(&cluster, &few_client, FEW, 1, settings.threads).await?,
-        clients: few_client,
-    };
+    let few = Subject { pool: fill(&cluster, &few_client, FEW, 1, settings.threads).await?, clients: few_client };
 
     let mut rows = Vec::new();
-    let first = cost(
-        &cluster,
-        &few,
-        &format!("{FEW} of one client"),
-        settings,
-        report,
-        0..settings.runs,
-    )
-    .await?;
-    rows.push(flat_row(
-        &format!("{FEW} of one client"),
-        FEW,
-        &first,
-        None,
-        &first,
-    ));
+    let first = cost(&cluster, &few, &format!("{FEW} of one client"), settings, report, 0..settings.runs).await?;
+    rows.push(flat_row(&format!("{FEW} of one client"), FEW, &first, None, &first));
 
     let mut total = FEW;
     let mut largest = None;
     for tokens in [settings.tokens / 100, settings.tokens] {
         let clients = one(&cluster, &format!("bench-{tokens}")).await?;
-        let pool = fill(
-            &cluster,
-            &clients,
-            tokens,
-            (tokens / SAMPLE).max(1),
-            settings.threads,
-        )
-        .await?;
+        let pool = fill(&cluster, &clients, tokens, (tokens / SAMPLE).max(1), settings.threads).await?;
         total += tokens;
         let subject = Subject { clients, pool };
         if tokens == settings.tokens {
@@ -113,17 +89,8 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
             memory_table(&idle, &full, report)?;
         }
         rows.extend(
-            stage(
-                &cluster,
-                &format!("{tokens} of one client"),
-                total,
-                &subject,
-                &few,
-                &first,
-                settings,
-                report,
-            )
-            .await?,
+            stage(&cluster, &format!("{tokens} of one client"), total, &subject, &few, &first, settings, report)
+                .await?,
         );
         largest = Some(subject);
     }
@@ -131,43 +98,23 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     restarts(&mut cluster, total, &largest, settings, report).await?;
 
     let many = many_clients(&cluster, settings).await?;
-    let pool = fill(
-        &cluster,
-        &many,
-        settings.tokens,
-        (settings.tokens / SAMPLE).max(1),
-        settings.threads,
-    )
-    .await?;
+    let pool = fill(&cluster, &many, settings.tokens, (settings.tokens / SAMPLE).max(1), settings.threads).await?;
     // One token of each client was needed to have its secret checked.
     total += settings.tokens + many.len() as u64;
-    let subject = Subject {
-        clients: many,
-        pool,
-    };
+    let subject = Subject { clients: many, pool };
     let name = format!("{} of {} clients", settings.tokens, settings.many_clients);
-    rows.extend(
-        stage(
-            &cluster, &name, total, &subject, &few, &first, settings, report,
-        )
-        .await?,
-    );
+    rows.extend(stage(&cluster, &name, total, &subject, &few, &first, settings, report).await?);
 
     let columns = "live tokens | in all | introspect/s | p50 ms | CPU µs | issue + revoke pairs/s | issue p50 ms | revoke p50 ms | CPU µs | errors \
                    | × the client with 10, beside it: introspect; pairs | × the first row: introspect; pairs | goal";
-    report.table(
-        "Cost against live tokens (64 connections, all nodes)",
-        columns,
-        &rows,
-    )
+    report.table("Cost against live tokens (64 connections, all nodes)", columns, &rows)
 }
 
 /// Registers the many clients and has each of them get one token where it is at home.
 async fn many_clients(cluster: &Cluster, settings: &Settings) -> Result<Arc<[OAuthClient]>> {
     let count = settings.many_clients;
-    let clients: Arc<[OAuthClient]> = (0..count)
-        .map(|number| OAuthClient::new(&format!("bench-of-many-{number}")))
-        .collect();
+    let clients: Arc<[OAuthClient]> =
+        (0..count).map(|number| OAuthClient::new(&format!("bench-of-many-{number}"))).collect();
     eprintln!("registering {count} clients");
     let plan = Plan {
         clients: 12,
@@ -176,11 +123,8 @@ async fn many_clients(cluster: &Cluster, settings: &Settings) -> Result<Arc<[OAu
         measure: Duration::from_secs(3600),
         pids: Pids::default(),
     };
-    let registered = load::run(
-        cluster.load(&ALL, &clients, Job::Register(Arc::new(AtomicUsize::new(0)))),
-        &plan,
-    )
-    .await?;
+    let registered =
+        load::run(cluster.load(&ALL, &clients, Job::Register(Arc::new(AtomicUsize::new(0)))), &plan).await?;
     ensure!(
         registered.requests() == count,
         "only {} of {count} clients were registered: {:?}",
@@ -194,10 +138,7 @@ async fn many_clients(cluster: &Cluster, settings: &Settings) -> Result<Arc<[OAu
             .filter_map(|client| clients.get(client).cloned())
             .collect();
         let first_tokens = Job::issue_exactly(((count + NODES - 1 - target) / NODES) as u64, 0);
-        let plan = Plan {
-            clients: 1,
-            ..plan.clone()
-        };
+        let plan = Plan { clients: 1, ..plan.clone() };
         let warm = load::run(cluster.load(&[target], &at_home, first_tokens), &plan).await?;
         ensure!(
             warm.requests() == at_home.len(),
@@ -211,10 +152,7 @@ async fn many_clients(cluster: &Cluster, settings: &Settings) -> Result<Arc<[OAu
 }
 
 /// Measures a subject in turn with the client that has few tokens. Two rows of the table.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "all of them differ from call to call or are the run's own"
-)]
+#[expect(clippy::too_many_arguments, reason = "all of them differ from call to call or are the run's own")]
 async fn stage(
     cluster: &Cluster,
     name: &str,
@@ -238,10 +176,7 @@ async fn stage(
             of_few.append(cost(cluster, few, &few_name, settings, report, run..run + 1).await?);
         }
     }
-    Ok([
-        flat_row(name, total, &of_subject, Some(&of_few), first),
-        flat_row(&few_name, total, &of_few, None, first),
-    ])
+    Ok([flat_row(name, total, &of_subject, Some(&of_few), first), flat_row(&few_name, total, &of_few, None, first)])
 }
 
 /// What the operations of a subject cost now.
@@ -263,10 +198,7 @@ async fn cost(
             run,
             state: state.to_owned(),
         };
-        let pids = Pids {
-            servers: cluster.pids(),
-            idle: Vec::new(),
-        };
+        let pids = Pids { servers: cluster.pids(), idle: Vec::new() };
         let plan = Plan {
             clients: CLIENTS,
             threads: settings.threads,
@@ -276,39 +208,19 @@ async fn cost(
         };
         let of = |name: &str, op: usize, run: &Run<Vec<Token>>| Measured::of(&label, name, op, run);
 
-        let asked = load::run(
-            cluster.load(
-                &ALL,
-                &subject.clients,
-                Job::Introspect(Arc::clone(&subject.pool)),
-            ),
-            &plan,
-        )
-        .await?;
-        cost.introspect
-            .push(of("introspect", Api::INTROSPECT, &asked));
+        let asked =
+            load::run(cluster.load(&ALL, &subject.clients, Job::Introspect(Arc::clone(&subject.pool))), &plan).await?;
+        cost.introspect.push(of("introspect", Api::INTROSPECT, &asked));
         let cycled = load::run(cluster.load(&ALL, &subject.clients, Job::Cycle), &plan).await?;
         cost.issue.push(of("issue", Api::ISSUE, &cycled));
         cost.revoke.push(of("revoke", Api::REVOKE, &cycled));
-        for measured in [&cost.introspect, &cost.issue, &cost.revoke]
-            .into_iter()
-            .filter_map(|runs| runs.last())
-        {
+        for measured in [&cost.introspect, &cost.issue, &cost.revoke].into_iter().filter_map(|runs| runs.last()) {
             report.measured(measured)?;
         }
         // The cycles that were cut off left a token each.
         let left: Arc<[Token]> = cycled.harvest.into_iter().flatten().collect();
-        let plan = Plan {
-            clients: NODES,
-            warmup: Duration::ZERO,
-            measure: Duration::from_secs(60),
-            ..plan
-        };
-        let revoked = load::run(
-            cluster.load(&ALL, &subject.clients, Job::revoke(Arc::clone(&left))),
-            &plan,
-        )
-        .await?;
+        let plan = Plan { clients: NODES, warmup: Duration::ZERO, measure: Duration::from_secs(60), ..plan };
+        let revoked = load::run(cluster.load(&ALL, &subject.clients, Job::revoke(Arc::clone(&left))), &plan).await?;
         ensure!(
             revoked.requests() == left.len(),
             "{} tokens were left live: {:?}",
@@ -329,40 +241,21 @@ impl Cost {
     /// Rates of introspection and of pairs, as multiples of the other's, run by run.
     fn times(&self, other: &Self) -> Option<(Ratio, Ratio)> {
         let rate = |ours: &[Measured], other: &[Measured]| {
-            Ratio::of(
-                ours.iter()
-                    .zip(other)
-                    .map(|(ours, other)| (ours.rps, other.rps)),
-            )
+            Ratio::of(ours.iter().zip(other).map(|(ours, other)| (ours.rps, other.rps)))
         };
-        Some((
-            rate(&self.introspect, &other.introspect)?,
-            rate(&self.revoke, &other.revoke)?,
-        ))
+        Some((rate(&self.introspect, &other.introspect)?, rate(&self.revoke, &other.revoke)?))
     }
 }
 
 fn flat_row(name: &str, total: u64, cost: &Cost, beside: Option<&Cost>, first: &Cost) -> String {
-    let (introspect, issue, revoke) = (
-        Medians::of(&cost.introspect),
-        Medians::of(&cost.issue),
-        Medians::of(&cost.revoke),
-    );
+    let (introspect, issue, revoke) =
+        (Medians::of(&cost.introspect), Medians::of(&cost.issue), Medians::of(&cost.revoke));
     let mark = |medians: &Medians| if medians.disturbed { " †" } else { "" };
-    let ratios = [
-        beside.and_then(|beside| cost.times(beside)),
-        cost.times(first),
-    ];
-    let [beside, first] = ratios.map(|ratio| {
-        ratio.map_or_else(String::new, |(introspect, pairs)| {
-            format!("{introspect}; {pairs}")
-        })
-    });
+    let ratios = [beside.and_then(|beside| cost.times(beside)), cost.times(first)];
+    let [beside, first] =
+        ratios.map(|ratio| ratio.map_or_else(String::new, |(introspect, pairs)| format!("{introspect}; {pairs}")));
     // Faster is not a miss.
-    let flat = ratios
-        .iter()
-        .flatten()
-        .all(|(introspect, pairs)| introspect.median >= 0.8 && pairs.median >= 0.8);
+    let flat = ratios.iter().flatten().all(|(introspect, pairs)| introspect.median >= 0.8 && pairs.median >= 0.8);
     format!(
         "{name} | {total} | {:.0}{} | {} | {:.0} | {:.0}{} | {} | {} | {:.0} | {} | {beside} | {first} | {}",
         introspect.rps,
@@ -380,33 +273,21 @@ fn flat_row(name: &str, total: u64, cost: &Cost, beside: Option<&Cost>, first: &
 }
 
 /// Memory and disk of each node, once the memory has settled.
-async fn remember<'a>(
-    cluster: &Cluster,
-    state: &'a str,
-    live_tokens: u64,
-    report: &mut Report,
-) -> Result<Memory<'a>> {
+async fn remember<'a>(cluster: &Cluster, state: &'a str, live_tokens: u64, report: &mut Report) -> Result<Memory<'a>> {
     let now = || -> Vec<u64> { cluster.pids().into_iter().filter_map(resident).collect() };
     let mut before = now();
     // Settled: within 1 % of what it was a second ago, on every node; or as settled as it gets in half a minute.
     for _ in 0..30 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let after = now();
-        let settled = before
-            .iter()
-            .zip(&after)
-            .all(|(before, after)| before.abs_diff(*after) * 100 <= *before);
+        let settled = before.iter().zip(&after).all(|(before, after)| before.abs_diff(*after) * 100 <= *before);
         before = after;
         if settled {
             break;
         }
     }
-    let memory = Memory {
-        state,
-        live_tokens,
-        resident_bytes: before,
-        disk_bytes: cluster.data().map(disk_usage).collect(),
-    };
+    let memory =
+        Memory { state, live_tokens, resident_bytes: before, disk_bytes: cluster.data().map(disk_usage).collect() };
     ensure!(memory.resident_bytes.len() == NODES, "a node is gone");
     report.record("memory", &memory)?;
     Ok(memory)
@@ -431,13 +312,8 @@ fn memory_table(idle: &Memory<'_>, full: &Memory<'_>, report: &mut Report) -> Re
             goal("≤ 60 MiB idle", idle_mib <= 60.0)
         ));
     }
-    let columns =
-        "node | idle MiB | loaded MiB | bytes per token | disk MiB | disk bytes per token | goal";
-    report.table(
-        &format!("Memory with {live} live tokens (resident set)"),
-        columns,
-        &rows,
-    )
+    let columns = "node | idle MiB | loaded MiB | bytes per token | disk MiB | disk bytes per token | goal";
+    report.table(&format!("Memory with {live} live tokens (resident set)"), columns, &rows)
 }
 
 /// Restarts one node politely, then all of them after a SIGKILL, and asks for tokens each time.
@@ -453,60 +329,26 @@ async fn restarts(
         let follower = (cluster.leader().await? + 1) % NODES;
         cluster.stop(follower).await?;
         let taken = cluster.restart(&[follower], READY_LIMIT).await?;
-        done.push(
-            Restart::new(
-                "one node (SIGTERM)",
-                run,
-                live_tokens,
-                taken,
-                cluster,
-                subject,
-                report,
-            )
-            .await?,
-        );
+        done.push(Restart::new("one node (SIGTERM)", run, live_tokens, taken, cluster, subject, report).await?);
 
         cluster.kill(&ALL)?;
         cluster.reap(&ALL)?;
         let taken = cluster.restart(&ALL, READY_LIMIT).await?;
-        done.push(
-            Restart::new(
-                "all nodes (SIGKILL)",
-                run,
-                live_tokens,
-                taken,
-                cluster,
-                subject,
-                report,
-            )
-            .await?,
-        );
+        done.push(Restart::new("all nodes (SIGKILL)", run, live_tokens, taken, cluster, subject, report).await?);
     }
     remember(cluster, "restarted", live_tokens, report).await?;
     let row = |what: &str| {
         let own = || done.iter().filter(|restart| restart.what == what);
         let each: Vec<String> = own().map(|restart| short(restart.secs_to_ready)).collect();
         let middle = median(own().map(|restart| restart.secs_to_ready));
-        let (checked, wrong) = own().fold((0, 0), |(checked, wrong), restart| {
-            (
-                checked + restart.tokens_checked,
-                wrong + restart.tokens_wrong,
-            )
-        });
+        let (checked, wrong) = own()
+            .fold((0, 0), |(checked, wrong), restart| (checked + restart.tokens_checked, wrong + restart.tokens_wrong));
         let reached = goal("≤ 5 s, none lost", middle <= 5.0 && wrong == 0);
-        format!(
-            "{what} | {} | {} | {wrong} of {checked} | {reached}",
-            each.join(", "),
-            short(middle)
-        )
+        format!("{what} | {} | {} | {wrong} of {checked} | {reached}", each.join(", "), short(middle))
     };
     let rows = [row("one node (SIGTERM)"), row("all nodes (SIGKILL)")];
     let columns = "restarted | s to ready, each | median | tokens not active | goal";
-    report.table(
-        &format!("Restart with {live_tokens} live tokens"),
-        columns,
-        &rows,
-    )
+    report.table(&format!("Restart with {live_tokens} live tokens"), columns, &rows)
 }
 
 impl Restart {
@@ -526,20 +368,10 @@ impl Restart {
             measure: Duration::from_secs(1),
             pids: Pids::default(),
         };
-        let asked = load::run(
-            cluster.load(
-                &ALL,
-                &subject.clients,
-                Job::Introspect(Arc::clone(&subject.pool)),
-            ),
-            &plan,
-        )
-        .await?;
+        let asked =
+            load::run(cluster.load(&ALL, &subject.clients, Job::Introspect(Arc::clone(&subject.pool))), &plan).await?;
         if let Some(error) = &asked.first_error {
-            eprintln!(
-                "         after the restart of {what}: {} errors, the first: {error}",
-                asked.errors
-            );
+            eprintln!("         after the restart of {what}: {} errors, the first: {error}", asked.errors);
         }
         let tokens_checked = asked.requests() + asked.errors as usize;
         let restart = Self {

@@ -18,6 +18,12 @@
 //! Either would show a revoked token as active (G3). A shared round costs one exchange of small messages for all reads
 //! that wait, which is less than what the rest of a request costs; so there is no lease read anywhere.
 //!
+//! # Alone
+//! A leader that is the only voter, in the membership that is in force and in every change to it that has begun, asks
+//! nobody, for there is nobody to ask: no other node can be elected or commit anything before it votes itself out, which
+//! takes two rounds through this node's log. What was acknowledged, was applied here first; what a former run of this node
+//! acknowledged, is applied once an entry of its present term is. Then the barrier has passed already.
+//!
 //! A pause *during* a round is harmless: every heartbeat that counts was acknowledged after the index was taken, by a
 //! follower that had not promised itself to a later leader. At that moment no later leader had committed anything, and the
 //! read may be ordered there, however late the acknowledgement is noticed.
@@ -29,7 +35,8 @@ use crate::{
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use openraft::{
-    ReadPolicy,
+    ReadPolicy, ServerState,
+    async_runtime::watch::WatchReceiver,
     errors::{LinearizableReadError, RaftError},
     raft::linearizable_read::LinearizerOption,
 };
@@ -85,6 +92,9 @@ impl<O: Owners> Shared<O> {
         if self.stop.is_cancelled() {
             return Err(ReadError::ShuttingDown);
         }
+        if self.is_alone() {
+            return Ok(());
+        }
         let (waiter, done) = oneshot::channel();
         lock(&self.reads.waiting).push(waiter);
         self.reads.came.notify_one();
@@ -96,6 +106,17 @@ impl<O: Owners> Shared<O> {
             },
             () = self.stop.cancelled() => Err(ReadError::ShuttingDown),
         }
+    }
+
+    /// Whether this node leads as the only voter, and has applied all that it led before. See the module.
+    fn is_alone(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let (led, applied) = (metrics.current_term, metrics.last_applied.as_ref());
+        metrics.running_state.is_ok()
+            && metrics.state == ServerState::Leader
+            && applied.is_some_and(|applied| applied.leader_id.term == led)
+            && metrics.membership_config.membership().voter_ids().eq([self.settings.node_id])
     }
 
     /// How far a node must apply before it reads, if this node leads; else who might.

@@ -6,21 +6,28 @@
 //! | a full queue drops, counted, or refuses (PD-10)      | [`WhenFull`], [`Audit::record`](super::Audit::record) |
 //! | drops are visible                                    | [`telemetry::DECISION_EVENTS`]          |
 //! | nobody's name is in it                               | [`Event::subject`]                      |
+//! | which version of the set decided (PD-07)             | [`Event::version`]                      |
+//! | nobody waits for it, and it costs little             | `queue`, `event`                        |
 //!
-//! Events go to the log under the target [`TARGET`], so that the log filter and format apply to them.
+//! Events go to the log under the target [`TARGET`]: the log filter applies to them, and they look as the other lines do.
 
-use super::{
-    WhenFull,
-    queue::{Counted, Sink},
-    sample::Share,
-};
-use crate::telemetry;
+mod event;
+
+pub use event::{Event, Principal, Purpose, TARGET};
+
+use super::{WhenFull, queue::Counted, sample::Share};
+use crate::{config::LogFormat, telemetry};
 use quorate_raft::RealmPath;
-use serde_json::Value;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
-/// Under which name events are logged.
-pub const TARGET: &str = "quorate::decision";
+/// Largest piece that is written to the log at once, bytes; a line may make it longer.
+const PIECE: usize = 64 << 10;
+
+/// Where decisions are counted.
+pub(super) const COUNTED: Counted = Counted(telemetry::DECISION_EVENTS);
 
 /// Which decisions are recorded, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,77 +63,6 @@ pub fn named_set(text: &str) -> Result<((String, String), Share), String> {
     Ok(((realm.to_owned(), set.to_lowercase()), share))
 }
 
-/// What was asked, and on whose behalf a decision was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// `policies?_action=evaluate`
-    Evaluate,
-    /// `policies?_action=evaluateTree`
-    EvaluateTree,
-    /// AuthZEN.
-    AuthZen,
-    /// Scope of a token.
-    Token,
-    /// `policies?_action=explain`: nobody acts on it.
-    Explain,
-    /// `policies?_action=whatif`: nobody acts on it, and the policies are not those of the realm.
-    WhatIf,
-}
-
-impl Purpose {
-    /// In events and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Evaluate => "evaluate",
-            Self::EvaluateTree => "evaluateTree",
-            Self::AuthZen => "authzen",
-            Self::Token => "token",
-            Self::Explain => "explain",
-            Self::WhatIf => "whatif",
-        }
-    }
-}
-
-/// One decision.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Event {
-    /// Epoch milliseconds.
-    pub at: i64,
-    /// What for.
-    pub purpose: Purpose,
-    /// Whose policies.
-    pub realm: RealmPath,
-    /// Policy set, as asked for.
-    pub set: String,
-    /// As asked for.
-    pub resource: String,
-    /// Action → allowed.
-    pub actions: Value,
-    /// Names of advices: what would have to happen first.
-    pub advices: Vec<String>,
-    /// The policies that spoke about this resource and, as far as the index can tell, to this subject.
-    pub policies: Vec<String>,
-    /// Of those, the ones that could not be evaluated.
-    pub faults: Vec<String>,
-    /// Hash of realm and principal: events about one subject can be found, and nobody can be read off them.
-    pub subject: String,
-    /// Of the request, which may have had several resources.
-    pub duration: Duration,
-}
-
-/// Where decisions are counted.
-pub(super) const COUNTED: Counted = Counted { metric: telemetry::DECISION_EVENTS };
-
-/// A sink that does with each event what a function does.
-pub(super) struct Each<F>(pub F);
-
-impl<F: FnMut(Event) + Send + 'static> Sink<Event> for Each<F> {
-    fn write(&mut self, event: Event) {
-        (self.0)(event);
-        COUNTED.add(None, "recorded");
-    }
-}
-
 impl Settings {
     /// How many decisions about `set` are to be recorded.
     pub(super) fn share_of(&self, realm: &RealmPath, set: &str) -> Share {
@@ -137,47 +73,41 @@ impl Settings {
     }
 }
 
-/// Writes an event to the log.
-pub(super) fn log(event: &Event) {
-    let list = |names: &[String]| serde_json::to_string(names).unwrap_or_default();
-    tracing::info!(
-        target: TARGET,
-        at = event.at,
-        purpose = event.purpose.name(),
-        realm = event.realm.as_str(),
-        set = event.set,
-        resource = event.resource,
-        actions = %event.actions,
-        advices = list(&event.advices),
-        policies = list(&event.policies),
-        faults = list(&event.faults),
-        subject = event.subject,
-        micros = u64::try_from(event.duration.as_micros()).unwrap_or(u64::MAX),
-        "decision"
-    );
+/// A writer to the log, whose lines look like `format`.
+pub(super) fn to_log(format: LogFormat) -> impl FnMut(&mut Vec<Event>) + Send + 'static {
+    let mut lines = Vec::with_capacity(PIECE);
+    move |events| log(events, format, &mut lines)
+}
+
+/// Writes events to standard error, many at a time, as far as the log filter lets them.
+fn log(events: &mut Vec<Event>, format: LogFormat, lines: &mut Vec<u8>) {
+    if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
+        return;
+    }
+    let send = |lines: &mut Vec<u8>| {
+        // A log that cannot be written to has nowhere to complain.
+        drop(io::stderr().lock().write_all(lines));
+        lines.clear();
+    };
+    for event in events.drain(..) {
+        event.write(format, lines);
+        if lines.len() >= PIECE {
+            send(lines);
+        }
+    }
+    if !lines.is_empty() {
+        send(lines);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{event::tests::event, *};
     use crate::audit::{Audit, Full};
-    use serde_json::json;
-    use std::sync::mpsc::channel;
+    use std::{sync::mpsc::channel, time::Duration};
 
-    fn event(resource: &str) -> Event {
-        Event {
-            at: 1,
-            purpose: Purpose::Evaluate,
-            realm: "/alpha".into(),
-            set: "w".into(),
-            resource: resource.into(),
-            actions: json!({"GRANT": true}),
-            advices: Vec::new(),
-            policies: vec!["p".into()],
-            faults: Vec::new(),
-            subject: "x".into(),
-            duration: Duration::from_micros(3),
-        }
+    fn settings(decisions: Settings) -> crate::audit::Settings {
+        crate::audit::Settings { decisions, ..Default::default() }
     }
 
     #[test]
@@ -193,8 +123,8 @@ mod tests {
     fn a_share_of_decisions_is_recorded_set_by_set() {
         let sets = ["/:all=all", "/:none=none"].map(|text| named_set(text).expect("a set"));
         let share = "25%".parse().expect("a share");
-        let decisions = Settings { share, sets: sets.into(), ..Settings::default() };
-        let audit = Audit::to(crate::audit::Settings { decisions, ..Default::default() }, drop).expect("a thread");
+        let audit = Audit::to(settings(Settings { share, sets: sets.into(), ..Settings::default() }), drop);
+        let audit = audit.expect("a thread");
         let root = RealmPath::root();
         let count = |set: &str| (0..10_000).filter(|_| audit.wants(&root, set)).count();
         assert_eq!((count("ALL"), count("none")), (10_000, 0));
@@ -208,9 +138,7 @@ mod tests {
         for (when_full, expected) in [(WhenFull::Drop, Ok(())), (WhenFull::Refuse, Err(Full))] {
             let (free, wait) = channel::<()>();
             let (told, heard) = channel();
-            let decisions = Settings { queue: 2, when_full, ..Settings::default() };
-            let settings = crate::audit::Settings { decisions, ..Default::default() };
-            let audit = Audit::to(settings, move |event| {
+            let audit = Audit::to(settings(Settings { queue: 2, when_full, ..Settings::default() }), move |event| {
                 told.send(event.resource).expect("somebody listens");
                 wait.recv().unwrap_or_default();
             })
@@ -224,6 +152,22 @@ mod tests {
             assert_eq!((heard.recv().as_deref(), heard.recv().as_deref()), (Ok("b"), Ok("c")));
             audit.record(event("d")).expect("room again");
             assert_eq!(heard.recv().as_deref(), Ok("d"));
+            assert!(audit.settle(Duration::from_secs(10)), "all is written");
         }
+    }
+
+    /// What was recorded is written, even when nobody is left to record more.
+    #[test]
+    fn the_last_events_are_written() {
+        let (told, heard) = channel();
+        let audit =
+            Audit::to(settings(Settings::default()), move |event| told.send(event.resource).unwrap_or_default());
+        let audit = audit.expect("a thread");
+        for n in 0..100 {
+            audit.record(event(&n.to_string())).expect("room");
+        }
+        drop(audit);
+        let expected: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        assert_eq!(heard.iter().collect::<Vec<_>>(), expected);
     }
 }

@@ -4,13 +4,13 @@
 //! |-------------------------------|---------------------------------------------------------------------------------|
 //! | how large can it get          | `(max_files + 1) × max_file_bytes` per topic, and one line more                 |
 //! | which file is the newest      | the one without a number; then `.1`, `.2`, …                                    |
-//! | what survives a crash         | of the process: what was written; of the machine: with `audit.fsync`, what was written before the writer last had nothing to do |
+//! | what survives a crash         | of the process: what was written; of the machine: with `audit.fsync`, every batch that was written |
 //! | what if the disk says no      | counted as `failed`, said once in the log, and tried again with the next event; under `when_full = refuse` the writer waits for the disk, and requests are refused once the queue is full |
 
 use super::{
     WhenFull,
     context::Ids,
-    queue::{Counted, Sink},
+    queue::Counted,
     redact::Redactor,
     topic::{Event, Line, Topic},
 };
@@ -27,7 +27,7 @@ use std::{
 };
 
 /// Where events of topics are counted.
-pub(super) const COUNTED: Counted = Counted { metric: telemetry::AUDIT_EVENTS };
+pub(super) const COUNTED: Counted = Counted(telemetry::AUDIT_EVENTS);
 
 /// Between two tries to write an event that must not be lost.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
@@ -205,20 +205,16 @@ impl Writer {
             let result = self.try_write(topic, &line);
             self.notice(&result);
             match (result, self.when_full) {
-                (Ok(()), _) => return COUNTED.add(Some(topic.name()), "recorded"),
-                (Err(_), WhenFull::Drop) => return COUNTED.add(Some(topic.name()), "failed"),
+                (Ok(()), _) => return COUNTED.add(Some(topic.name()), "recorded", 1),
+                (Err(_), WhenFull::Drop) => return COUNTED.add(Some(topic.name()), "failed", 1),
                 (Err(_), WhenFull::Refuse) => sleep(TRY_AGAIN),
             }
         }
     }
-}
 
-impl Sink<Vec<Event>> for Writer {
-    fn write(&mut self, events: Vec<Event>) {
-        events.iter().for_each(|event| self.write_one(event));
-    }
-
-    fn rest(&mut self) {
+    /// Writes events, and sees to it that they stay written.
+    pub fn write<'e>(&mut self, events: impl Iterator<Item = &'e Event>) {
+        events.for_each(|event| self.write_one(event));
         if let Some(files) = &mut self.files {
             let result = files.sync();
             if result.is_err() {
@@ -269,10 +265,9 @@ mod tests {
         directory.prepare().expect("can be written");
         let mut writer = writer(directory.clone());
         for _ in 0..40 {
-            writer.write(vec![event(Topic::Config)]);
-            writer.rest();
+            writer.write([event(Topic::Config)].iter());
         }
-        writer.write(vec![event(Topic::Activity)]);
+        writer.write([event(Topic::Activity)].iter());
         let mut names: Vec<_> = fs::read_dir(&path).expect("a directory").flatten().map(|e| e.file_name()).collect();
         names.sort();
         assert_eq!(names, ["activity.audit.json", "config.audit.json", "config.audit.json.1", "config.audit.json.2"]);
@@ -291,7 +286,7 @@ mod tests {
         directory.prepare().expect("can be written");
         let file = directory.file(Topic::Access, 0);
         fs::write(&file, "{\"torn\":").expect("written");
-        writer(directory.clone()).write(vec![event(Topic::Access)]);
+        writer(directory.clone()).write([event(Topic::Access)].iter());
         let text = fs::read_to_string(&file).expect("a file");
         let last = text.lines().last().expect("a line");
         assert_eq!((text.lines().count(), text.lines().next()), (2, Some("{\"torn\":")));
@@ -302,10 +297,10 @@ mod tests {
         // CF-51: while the disk says no, events are lost and counted; then they are written again.
         let mut writer = writer(directory.clone());
         fs::remove_dir_all(&path).expect("removed");
-        writer.write(vec![event(Topic::Access)]);
+        writer.write([event(Topic::Access)].iter());
         assert!(writer.broken);
         directory.prepare().expect("can be written");
-        writer.write(vec![event(Topic::Access)]);
+        writer.write([event(Topic::Access)].iter());
         assert_eq!((writer.broken, lines(&file)), (false, 1));
     }
 

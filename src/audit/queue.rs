@@ -1,26 +1,26 @@
-//! A bounded queue in front of a thread that writes: nobody who records something waits for a disk.
+//! Events that wait to be written: bounded, handed over many at a time, to a thread of their own.
 //!
-//! | it says                                     | here                          |
-//! |---------------------------------------------|-------------------------------|
-//! | a full queue drops, or refuses (PD-10)      | [`WhenFull`], [`Queue::reserve`] |
-//! | what is written is counted, what is lost too | `Counted`                    |
-//! | a stop loses nothing that was recorded      | [`Queue::flush`]              |
+//! | it says                                       | here                              |
+//! |-----------------------------------------------|-----------------------------------|
+//! | a full queue drops, counted, or refuses (PD-10) | [`WhenFull`], [`Recorder`]      |
+//! | a change is refused before it is made, never after | [`Recorder::reserve`], [`Room`] |
+//! | a stop loses nothing that was recorded        | [`Recorder::settle`]              |
 //!
-//! Room is taken by counting, before what is recorded exists: who has a [`Room`] can record without failing, so that a change
-//! can be refused before it is made, and never after.
+//! Whoever records an event neither waits nor wakes anybody, but for the first one after a pause: waking a thread costs more
+//! than all the rest of recording. The writer, once awake, gathers for [`GATHER`] before it takes what there is, unless half
+//! of the room is used.
 
 use crate::telemetry::label;
 use metrics::counter;
 use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, Sender, channel},
-    },
+    fmt, io, mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// How long events may wait for others to be written with.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// What happens when an event cannot be recorded because the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,137 +36,258 @@ pub enum WhenFull {
 #[error("the queue of events is full")]
 pub struct Full;
 
-/// Where the events of a queue are counted: the metric, and the label that tells events apart, if there is one.
+/// The metric that counts what becomes of events.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Counted {
-    pub metric: &'static str,
-}
+pub(super) struct Counted(pub &'static str);
 
 impl Counted {
-    pub fn add(self, topic: Option<&'static str>, outcome: &'static str) {
+    /// Events of a topic, if they have topics.
+    pub fn add(self, topic: Option<&'static str>, outcome: &'static str, events: u64) {
         match topic {
-            None => counter!(self.metric, label::OUTCOME => outcome).increment(1),
-            Some(topic) => counter!(self.metric, label::TOPIC => topic, label::OUTCOME => outcome).increment(1),
+            None => counter!(self.0, label::OUTCOME => outcome).increment(events),
+            Some(topic) => counter!(self.0, label::TOPIC => topic, label::OUTCOME => outcome).increment(events),
         }
     }
 }
 
-/// Where events end: called by the writer's thread only.
-pub(super) trait Sink<E>: Send + 'static {
-    /// Writes one event; whether it was written is counted by the sink.
-    fn write(&mut self, event: E);
-
-    /// Called when nothing waits, and before a flush is answered.
-    fn rest(&mut self) {}
-}
-
-enum Message<E> {
-    Event(E),
-    Flush(std::sync::mpsc::SyncSender<()>),
-}
-
-/// The queue; cheap to clone. The writer ends with the last clone.
-#[derive(Debug)]
-pub(super) struct Queue<E> {
-    sender: Sender<Message<E>>,
-    taken: Arc<AtomicUsize>,
-    capacity: usize,
+/// A queue, and the thread that empties it. The thread ends, with all written, once this is dropped.
+pub(super) struct Recorder<E> {
+    queue: Arc<Queue<E>>,
     when_full: WhenFull,
     counted: Counted,
 }
 
+impl<E> fmt::Debug for Recorder<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("room", &self.queue.room)
+            .field("when_full", &self.when_full)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Room for one event. Dropped, it is given back.
-#[derive(Debug)]
 pub(super) struct Room<'q, E> {
     queue: &'q Queue<E>,
     used: bool,
 }
 
-impl<E: Send + 'static> Queue<E> {
-    /// Starts the writer, a thread called `name`.
+impl<E> fmt::Debug for Room<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room").finish_non_exhaustive()
+    }
+}
+
+impl<E: Send + 'static> Recorder<E> {
+    /// Starts a thread called `name` that hands all that waits to `write`, again and again.
     pub fn start(
         name: &str,
-        capacity: usize,
+        room: usize,
         when_full: WhenFull,
         counted: Counted,
-        sink: impl Sink<E>,
+        mut write: impl FnMut(&mut Vec<E>) + Send + 'static,
     ) -> io::Result<Self> {
-        let (sender, events) = channel();
-        let taken = Arc::new(AtomicUsize::new(0));
-        let waiting = taken.clone();
-        thread::Builder::new().name(name.into()).spawn(move || write(&events, &waiting, sink))?;
-        Ok(Self { sender, taken, capacity, when_full, counted })
+        let queue = Arc::new(Queue::new(room));
+        let waiting = queue.clone();
+        let run = move || {
+            let mut events = Vec::new();
+            while waiting.take(&mut events) {
+                write(&mut events);
+                events.clear();
+            }
+        };
+        thread::Builder::new().name(name.into()).spawn(run)?;
+        Ok(Self { queue, when_full, counted })
     }
 
-    /// Takes room for an event of a topic. `Ok(None)`: there is none, which was counted, and the request goes on.
+    /// Records; never waits.
     ///
     /// # Errors
     /// [`Full`], if that is what the settings want.
-    pub fn reserve(&self, topic: Option<&'static str>) -> Result<Option<Room<'_, E>>, Full> {
-        let more = |taken: usize| (taken < self.capacity).then_some(taken + 1);
-        if self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok() {
-            return Ok(Some(Room { queue: self, used: false }));
+    pub fn record(&self, event: E) -> Result<(), Full> {
+        if self.queue.push(event) { Ok(()) } else { self.full(None) }
+    }
+
+    /// Takes room for an event of a topic that will be known later. `Ok(None)`: there is none, which was counted, and the
+    /// request goes on.
+    ///
+    /// # Errors
+    /// [`Full`], if that is what the settings want.
+    pub fn reserve(&self, topic: &'static str) -> Result<Option<Room<'_, E>>, Full> {
+        match self.queue.promise() {
+            true => Ok(Some(Room { queue: &self.queue, used: false })),
+            false => self.full(Some(topic)).map(|()| None),
         }
+    }
+
+    fn full(&self, topic: Option<&'static str>) -> Result<(), Full> {
         match self.when_full {
             WhenFull::Drop => {
-                self.counted.add(topic, "dropped");
-                Ok(None)
+                self.counted.add(topic, "dropped", 1);
+                Ok(())
             }
             WhenFull::Refuse => {
-                self.counted.add(topic, "refused");
+                self.counted.add(topic, "refused", 1);
                 Err(Full)
             }
         }
     }
 
-    /// Waits until everything that was recorded before is written, at most for `patience`.
-    pub fn flush(&self, patience: Duration) {
-        let (done, wait) = std::sync::mpsc::sync_channel(1);
-        if self.sender.send(Message::Flush(done)).is_ok() {
-            // Whoever stops does so in time, flushed or not.
-            _ = wait.recv_timeout(patience);
-        }
+    /// Waits until all that was recorded before is written, at most for `patience`; whether it is.
+    pub fn settle(&self, patience: Duration) -> bool {
+        self.queue.settle(patience)
+    }
+}
+
+impl<E> Drop for Recorder<E> {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
 impl<E> Room<'_, E> {
-    /// Records; never waits.
+    /// Records; never waits, never fails.
     pub fn record(mut self, event: E) {
-        // A writer that is gone ended with a panic, which was logged: then this counts as lost.
-        match self.queue.sender.send(Message::Event(event)) {
-            Ok(()) => self.used = true,
-            Err(_) => self.queue.counted.add(None, "failed"),
-        }
+        self.used = true;
+        self.queue.keep_promise(event);
     }
 }
 
 impl<E> Drop for Room<'_, E> {
     fn drop(&mut self) {
         if !self.used {
-            self.queue.taken.fetch_sub(1, Ordering::AcqRel);
+            self.queue.lock().promised -= 1;
         }
     }
 }
 
-fn write<E>(events: &Receiver<Message<E>>, waiting: &AtomicUsize, mut sink: impl Sink<E>) {
-    let mut next = events.recv();
-    while let Ok(message) = next {
-        match message {
-            Message::Event(event) => {
-                waiting.fetch_sub(1, Ordering::AcqRel);
-                sink.write(event);
-            }
-            Message::Flush(done) => {
-                sink.rest();
-                _ = done.send(());
-            }
+/// What waits.
+struct Queue<E> {
+    room: usize,
+    waiting: Mutex<Waiting<E>>,
+    /// For the writer: something to do.
+    came: Condvar,
+    /// For whoever waits until nothing is left to do.
+    went: Condvar,
+}
+
+struct Waiting<E> {
+    events: Vec<E>,
+    /// Events that will come, and have room.
+    promised: usize,
+    writer: Writer,
+    /// No more will come.
+    closed: bool,
+}
+
+/// What the writer does.
+#[derive(PartialEq, Eq)]
+enum Writer {
+    /// Writes what it took, or has not begun.
+    Busy,
+    /// Waits for the first event.
+    Asleep,
+    /// Waits for others.
+    Gathering,
+}
+
+impl<E> Queue<E> {
+    /// For so many events.
+    fn new(room: usize) -> Self {
+        let waiting = Waiting { events: Vec::new(), promised: 0, writer: Writer::Busy, closed: false };
+        Self { room, waiting: Mutex::new(waiting), came: Condvar::new(), went: Condvar::new() }
+    }
+
+    /// Nothing that can panic happens under the lock.
+    fn lock(&self) -> MutexGuard<'_, Waiting<E>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_half_full(&self, waiting: &Waiting<E>) -> bool {
+        waiting.events.len() * 2 >= self.room
+    }
+
+    /// Puts an event at the end; whether there was room.
+    fn push(&self, event: E) -> bool {
+        let waiting = self.lock();
+        if self.is_full(&waiting) {
+            return false;
         }
-        next = match events.try_recv() {
-            Ok(message) => Ok(message),
-            Err(_) => {
-                sink.rest();
-                events.recv()
-            }
+        self.append(waiting, event);
+        true
+    }
+
+    fn is_full(&self, waiting: &Waiting<E>) -> bool {
+        waiting.events.len() + waiting.promised >= self.room
+    }
+
+    /// Keeps room for an event; whether there was any.
+    fn promise(&self) -> bool {
+        let mut waiting = self.lock();
+        let has_room = !self.is_full(&waiting);
+        waiting.promised += usize::from(has_room);
+        has_room
+    }
+
+    /// Puts an event at the end that there is room for.
+    fn keep_promise(&self, event: E) {
+        let mut waiting = self.lock();
+        waiting.promised -= 1;
+        self.append(waiting, event);
+    }
+
+    fn append(&self, mut waiting: MutexGuard<'_, Waiting<E>>, event: E) {
+        waiting.events.push(event);
+        let wakes = match waiting.writer {
+            Writer::Asleep => true,
+            Writer::Gathering => self.is_half_full(&waiting),
+            Writer::Busy => false,
         };
+        if wakes {
+            waiting.writer = Writer::Busy;
+        }
+        drop(waiting);
+        if wakes {
+            self.came.notify_one();
+        }
+    }
+
+    /// For the writer: waits for events and takes all of them into `events`, which is empty. `false` when none will come.
+    fn take(&self, events: &mut Vec<E>) -> bool {
+        let mut waiting = self.lock();
+        if waiting.events.is_empty() {
+            self.went.notify_all();
+        }
+        while waiting.events.is_empty() {
+            if waiting.closed {
+                return false;
+            }
+            waiting.writer = Writer::Asleep;
+            waiting = self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        let since = Instant::now();
+        while !waiting.closed && !self.is_half_full(&waiting) {
+            let Some(left) = GATHER.checked_sub(since.elapsed()) else {
+                break;
+            };
+            waiting.writer = Writer::Gathering;
+            waiting = self.came.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        waiting.writer = Writer::Busy;
+        mem::swap(&mut waiting.events, events);
+        true
+    }
+
+    /// Waits until the writer has written everything, at most for `patience`; whether it has.
+    fn settle(&self, patience: Duration) -> bool {
+        let is_busy = |waiting: &mut Waiting<E>| waiting.writer != Writer::Asleep || !waiting.events.is_empty();
+        let settled = self.went.wait_timeout_while(self.lock(), patience, is_busy);
+        !settled.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// No more will come.
+    fn close(&self) {
+        self.lock().closed = true;
+        self.came.notify_one();
     }
 }

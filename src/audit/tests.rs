@@ -4,7 +4,6 @@ use super::{
     Audit, Event, Share, Topic, TopicSettings,
     context::Ids,
     files,
-    queue::Sink,
     redact::{self, Redactor},
 };
 use crate::{
@@ -31,17 +30,15 @@ use std::{
 };
 
 /// Hands lines over as they would be written.
-pub(super) struct Lines {
-    pub ids: Arc<Ids>,
-    pub redactor: Arc<Redactor>,
-    pub told: Sender<Value>,
-}
-
-impl Sink<Vec<Event>> for Lines {
-    fn write(&mut self, events: Vec<Event>) {
-        for event in events {
-            let line = files::line(&event, &self.ids, &self.redactor);
-            drop(self.told.send(serde_json::from_slice(&line).expect("JSON")));
+pub(super) fn lines(
+    ids: Arc<Ids>,
+    redactor: Arc<Redactor>,
+    told: Sender<Value>,
+) -> impl FnMut(&mut Vec<Vec<Event>>) + Send + 'static {
+    move |events| {
+        for event in events.iter().flatten() {
+            let line = files::line(event, &ids, &redactor);
+            drop(told.send(serde_json::from_slice(&line).expect("JSON")));
         }
     }
 }
@@ -74,14 +71,14 @@ async fn observed(
 impl Stage {
     async fn with(settings: TopicSettings) -> Self {
         let (audit, heard) = Audit::recording(settings);
-        let stage = Self { rig: Rig::recorded(audit).await, heard };
+        let stage = Self { rig: Rig::under(audit, &Default::default()).await, heard };
         stage.events();
         stage
     }
 
     /// What was recorded since the last call.
     fn events(&self) -> Vec<Value> {
-        self.rig.desk.audit().flush(Duration::from_secs(10));
+        assert!(self.rig.desk.audit().settle(Duration::from_secs(10)), "all is written");
         self.heard.try_iter().collect()
     }
 
@@ -424,7 +421,7 @@ async fn topics_and_shares_are_obeyed() {
     let stage = Stage::with(none).await;
     stage.send(stage.admin("GET", "/json/serverinfo/*")).await;
     assert_eq!(stage.events(), [Value::Null; 0]);
-    let off = Audit::start(super::Settings::default()).expect("a thread");
+    let off = Audit::start(super::Settings::default(), crate::config::LogFormat::Text).expect("a thread");
     assert!(off.topics().is_none());
 }
 

@@ -161,7 +161,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "log.filter",
         Text,
-        Some("info,openraft=warn,actix_server=warn"),
+        Some("info,openraft=warn,actix_server=warn,actix_http=off"),
         None,
         "what to log, e.g. `info,quorate::oauth2=debug`",
     ),
@@ -187,7 +187,28 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "when too many events wait: `drop` (counted in /metrics) or `refuse` the decision with 503",
     ),
+    setting(
+        "decisions.strict",
+        Switch,
+        Some("false"),
+        None,
+        "answer 500 instead of deciding without a policy that cannot be evaluated",
+    ),
+    setting(
+        "decisions.dry_runs_per_minute",
+        Number,
+        Some("120"),
+        None,
+        "`explain` and `whatif` per caller and node; more are answered 429",
+    ),
     setting("decisions.queue", Number, Some("8192"), None, "events that may wait to be written"),
+    setting(
+        "compat.pre_encoded_passwords",
+        Switch,
+        Some("false"),
+        None,
+        "whether administrators may set a user's password as an argon2id verifier (a PHC string), to bring users along",
+    ),
     setting("audit.enabled", Switch, Some("true"), None, "record what happens in AM's audit topics"),
     setting(
         "audit.topics",
@@ -224,7 +245,7 @@ pub const SETTINGS: &[Setting] = &[
         Switch,
         Some("false"),
         None,
-        "flush to the disk whenever no event waits: then a crash of the machine loses nothing older",
+        "flush to the disk after each batch of events: then a crash of the machine loses none that was written",
     ),
     setting(
         "audit.when_full",

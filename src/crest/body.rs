@@ -66,10 +66,13 @@ pub fn object(body: &[u8]) -> Result<Object, Error> {
     match parse(body)? {
         Some(Value::Object(object)) => Ok(object),
         Some(_) => Err(not_an_object()),
-        None => {
-            Err(Error::bad_request("The request could not be processed because it did not contain any JSON content"))
-        }
+        None => Err(absent()),
     }
+}
+
+/// The error for an operation that needs a body and has none.
+pub(super) fn absent() -> Error {
+    Error::bad_request("The request could not be processed because it did not contain any JSON content")
 }
 
 /// The object in `body`, for operations that can do without: an empty body is an empty object.

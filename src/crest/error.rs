@@ -96,6 +96,11 @@ impl Error {
         )
     }
 
+    /// 429 for a caller that asks too often; `seconds` after which it may again.
+    pub fn too_many_requests(seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(429, "Too many requests") }
+    }
+
     /// 501 for an operation that a resource does not have.
     pub fn unsupported() -> Self {
         Self::new(501, "Operation is not supported.")

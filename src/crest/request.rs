@@ -13,9 +13,16 @@ use super::{
     body::{object, optional_object},
     query::Query,
 };
-use actix_web::{HttpRequest, http::header::HeaderMap};
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderMap, HeaderName},
+};
 use quorate_raft::{Precondition, Seq};
 use std::fmt;
+
+static ACCEPT_API_VERSION: HeaderName = HeaderName::from_static("accept-api-version");
+static METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+static X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// What is asked of a resource.
 #[derive(Clone, PartialEq)]
@@ -100,7 +107,7 @@ impl Method {
     /// The override counts for POST only, so that nothing that looks safe changes anything (HT-08).
     fn of(request: &HttpRequest) -> Result<Self, Error> {
         let real = request.method().as_str();
-        let name = match header(request.headers(), "X-HTTP-Method-Override")? {
+        let name = match one(request.headers(), &METHOD_OVERRIDE)? {
             Some(name) if real == "POST" => name,
             _ => real,
         };
@@ -151,11 +158,11 @@ struct Conditions {
 pub fn forgeable(request: &HttpRequest) -> bool {
     let safe = matches!(request.method().as_str(), "GET" | "HEAD" | "OPTIONS");
     let headers = request.headers();
-    !safe && !headers.contains_key("X-Requested-With") && !headers.contains_key("Accept-API-Version")
+    !safe && !headers.contains_key(&X_REQUESTED_WITH) && !headers.contains_key(&ACCEPT_API_VERSION)
 }
 
 /// The one value of a header.
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Error> {
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Error> {
     let mut values = headers.get_all(name);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -183,20 +190,22 @@ impl Head {
         }
         let headers = request.headers();
         let method = Method::of(request)?;
-        let accepted = match header(headers, "Accept-API-Version") {
+        let accepted = match one(headers, &ACCEPT_API_VERSION) {
             Ok(value) => Accepted::parse(value)?,
             Err(_) => return Err(Error::bad_request("Version string is in an invalid format: ")),
         };
-        for name in ["If-Modified-Since", "If-Unmodified-Since"] {
-            if headers.contains_key(name) {
+        let dates =
+            [(header::IF_MODIFIED_SINCE, "If-Modified-Since"), (header::IF_UNMODIFIED_SINCE, "If-Unmodified-Since")];
+        for (header, name) in dates {
+            if headers.contains_key(header) {
                 return Err(Error::new(409, format!("Header {name} not supported")));
             }
         }
         let content_type = content_type(headers, method)?;
         let params = Params::parse(request.query_string())?;
         let conditions = Conditions {
-            matches: header(headers, "If-Match")?.map(tag),
-            none_match: header(headers, "If-None-Match")?.map(tag),
+            matches: one(headers, &header::IF_MATCH)?.map(tag),
+            none_match: one(headers, &header::IF_NONE_MATCH)?.map(tag),
         };
         let fields = Fields::parse(&params)?;
         let pretty = params.get("_prettyPrint").is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -303,7 +312,7 @@ impl Head {
 
 /// §4.1: whether there is a content type; 400 for one that is not ours. GET may carry any.
 fn content_type(headers: &HeaderMap, method: Method) -> Result<bool, Error> {
-    let Some(value) = header(headers, "Content-Type")?.filter(|_| method != Method::Get) else {
+    let Some(value) = one(headers, &header::CONTENT_TYPE)?.filter(|_| method != Method::Get) else {
         return Ok(false);
     };
     let media_type = value.split(';').next().unwrap_or_default().trim();

@@ -1,7 +1,13 @@
 //! Answers: status, headers, body (crest.md §4.2, §11).
 
 use super::{Error, Item, Listing, Protocol, REVISION_HEADER, Version, item::Shown, pretty};
-use actix_web::{HttpResponse, HttpResponseBuilder, http::StatusCode};
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+};
 use quorate_raft::Seq;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
@@ -54,21 +60,23 @@ pub enum Answer {
 
 /// Headers of every answer below `/json` (crest.md §4.2), so that no browser takes an answer for something else.
 pub fn headers(response: &mut HttpResponseBuilder, cache_control: &str) {
+    // Names and values that are known are not parsed again and again.
+    let fixed = |value| HeaderValue::from_static(value);
     response
-        .insert_header(("Cache-Control", cache_control))
-        .insert_header(("Expires", "0"))
-        .insert_header(("Pragma", "no-cache"))
-        .insert_header(("X-Content-Type-Options", "nosniff"))
-        .insert_header(("X-Frame-Options", "SAMEORIGIN"))
-        .insert_header(("Cross-Origin-Opener-Policy", "same-origin"))
-        .insert_header(("Cross-Origin-Resource-Policy", "same-origin"));
+        .insert_header((header::CACHE_CONTROL, cache_control))
+        .insert_header((header::EXPIRES, fixed("0")))
+        .insert_header((header::PRAGMA, fixed("no-cache")))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")))
+        .insert_header((header::X_FRAME_OPTIONS, fixed("SAMEORIGIN")))
+        .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, fixed("same-origin")))
+        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, fixed("same-origin")));
 }
 
 fn respond(status: StatusCode, manner: Manner) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     headers(&mut response, manner.cache_control);
     if let Some(version) = manner.version {
-        response.insert_header(("Content-API-Version", format!("resource={version}")));
+        response.insert_header((HeaderName::from_static("content-api-version"), format!("resource={version}")));
     }
     if let Some(Seq(revision)) = manner.written {
         response.insert_header((REVISION_HEADER, revision.to_string()));
@@ -77,7 +85,9 @@ fn respond(status: StatusCode, manner: Manner) -> HttpResponseBuilder {
 }
 
 fn json(mut response: HttpResponseBuilder, value: &impl Serialize, manner: Manner) -> HttpResponse {
-    response.insert_header(("Content-Type", "application/json;charset=UTF-8")).body(pretty::write(value, manner.pretty))
+    response
+        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=UTF-8")))
+        .body(pretty::write(value, manner.pretty))
 }
 
 /// Writes an answer.

@@ -1,7 +1,7 @@
 //! From a verb and a place to the method of a resource, and back to HTTP (crest.md §4.3, §5).
 
 use super::{
-    Call, Create, Error, Fields, Head, Item, Listing, Match, Object, Resource, Shape, Verb, percent,
+    Call, Create, Error, Fields, Head, Item, Listing, Match, Object, Resource, Shape, Verb, body, percent,
     response::{self, Answer, Manner},
     version,
 };
@@ -27,6 +27,9 @@ pub trait Served: 'static {
     /// See [`Resource::is_public`].
     fn is_public(&self) -> bool;
 
+    /// See [`Resource::without_body`].
+    fn without_body(&self) -> Option<Error>;
+
     /// The version that answers a request, and how it answers.
     ///
     /// # Errors
@@ -49,8 +52,6 @@ pub struct Place<'p> {
     pub path: &'p str,
     /// The path element below it, decoded.
     pub id: Option<&'p str>,
-    /// The absolute URL of the request, without query.
-    pub url: &'p str,
 }
 
 /// What is asked, and which part of the answer is wanted.
@@ -87,7 +88,10 @@ pub async fn serve(desk: &Desk, request: &HttpRequest, routed: Routed<'_>) -> Ht
         Err(error) => return response::fail(&error, rough),
     };
     let answer = async {
-        let verb = head.verb(body)?;
+        let verb = head.verb(body).map_err(|error| match resource.without_body() {
+            Some(own) if error == body::absent() => own,
+            _ => error,
+        })?;
         let caller = session(desk, request, resource.is_public()).await?;
         let call = Call {
             desk,
@@ -107,6 +111,13 @@ pub async fn serve(desk: &Desk, request: &HttpRequest, routed: Routed<'_>) -> Ht
         Ok((answer, written)) => response::write(answer, Manner { written, ..manner }),
         Err(error) => response::fail(&error, manner),
     }
+}
+
+/// The absolute URL of the request, without query, at the cluster's base URL.
+fn url(call: &Call<'_>) -> String {
+    let path = call.request.uri().path();
+    let below = path.strip_prefix(call.desk.front().context_path.as_str()).unwrap_or(path);
+    format!("{}{below}", call.desk.base_url().deployment())
 }
 
 /// Who calls. Nothing is asked of the cluster for strangers at a public resource; everything else waits for the barrier.
@@ -130,6 +141,10 @@ impl<R: Resource> Served for R {
 
     fn is_public(&self) -> bool {
         Resource::is_public(self)
+    }
+
+    fn without_body(&self) -> Option<Error> {
+        Resource::without_body(self)
     }
 
     fn manner(&self, head: &Head) -> Result<Manner, Error> {
@@ -156,7 +171,8 @@ impl<R: Resource> Served for R {
             let id = at.id.unwrap_or_default();
             let shown = |item: Item| Answer::Item(asked.fields.apply(item));
             let created = |item: Item| {
-                let url = at.url.trim_end_matches('/');
+                let url = url(call);
+                let url = url.trim_end_matches('/');
                 let location = match (asked.put, Resource::shape(self)) {
                     (true, _) | (_, Shape::Singleton) => url.to_owned(),
                     (false, Shape::Collection | Shape::List) => format!("{url}/{}", percent::encode(&item.id)),

@@ -13,9 +13,12 @@
 //! Of the order of checks in §6.3 this takes the recommended one: policy set, resource, subject,
 //! condition; a policy of another set has no influence at all.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 pub use super::circumstances::{Circumstances, Environment};
 pub use super::index::PolicySetIndex;
@@ -25,7 +28,7 @@ use super::{
     condition::{Outcome, Scene, TTL_MAX, ValueSets},
     fault::Fault,
     index::Compiled,
-    model::{Actions, AttributeSource, ResourceAttribute},
+    model::{Actions, AttributeSource, Policy, ResourceAttribute},
     resource::Resource,
     subject::Subject,
     trace::Observer,
@@ -78,14 +81,21 @@ impl Decision {
 
     /// The row on the wire; `with_ttl` is false for resource version 1.0 (§2.4.9).
     pub fn to_json(&self, with_ttl: bool) -> Value {
-        let mut row = json!({
-            "resource": self.resource,
-            "actions": self.actions,
-            "attributes": self.attributes,
-            "advices": self.advices,
-        });
+        Value::Object(self.to_members(with_ttl))
+    }
+
+    /// As [`to_json`](Self::to_json), for who goes on with the members.
+    pub(crate) fn to_members(&self, with_ttl: bool) -> Map<String, Value> {
+        let texts = |values: &BTreeSet<String>| values.iter().map(|value| Value::from(value.as_str())).collect();
+        let sets = |sets: &ValueSets| sets.iter().map(|(name, values)| (name.clone(), texts(values))).collect();
+        let actions = self.actions.iter().map(|(action, allowed)| (action.clone(), Value::Bool(*allowed))).collect();
+        let mut row = Map::new();
+        row.insert("resource".to_owned(), Value::from(self.resource.as_str()));
+        row.insert("actions".to_owned(), Value::Object(actions));
+        row.insert("attributes".to_owned(), Value::Object(sets(&self.attributes)));
+        row.insert("advices".to_owned(), Value::Object(sets(&self.advices)));
         if with_ttl {
-            row["ttl"] = json!(self.ttl);
+            row.insert("ttl".to_owned(), Value::from(self.ttl));
         }
         row
     }
@@ -144,13 +154,35 @@ pub(crate) struct Contribution<'a> {
     pub effects: BTreeSet<Effect>,
 }
 
+/// A decision, and the policies that were asked for it: the active ones that speak about the resource and that the subject,
+/// as far as the index can tell, may satisfy; in no particular order.
+#[derive(Debug, Clone)]
+pub struct Decided<'s> {
+    pub decision: Decision,
+    pub asked: Vec<&'s Arc<Policy>>,
+}
+
 /// Decides every distinct resource of `request`, in the order asked.
 ///
 /// # Errors
 /// 400 for the whole request: no resources or too many of them, or one without canonical form (§2.6.4).
 pub fn decide(set: &PolicySetIndex, request: &Request<'_>) -> Result<Vec<Decision>, Error> {
+    Ok(decide_and_tell(set, request)?.into_iter().map(|decided| decided.decision).collect())
+}
+
+/// As [`decide`], and which policies were asked.
+///
+/// # Errors
+/// Those of [`decide`].
+pub fn decide_and_tell<'s>(set: &'s PolicySetIndex, request: &Request<'_>) -> Result<Vec<Decided<'s>>, Error> {
     let distinct = distinct(set, request.resources)?;
     Ok(distinct.iter().map(|(sent, resource)| decide_one(set, sent, resource, request)).collect())
+}
+
+/// The policies that [`decide`] asks about `resource`, as sent: see [`Decided::asked`]. None when it has no canonical form.
+pub fn asked(set: &PolicySetIndex, resource: &str, subject: &Subject) -> Vec<Arc<Policy>> {
+    let matching = set.resource(resource).map(|resource| set.matching(&resource, subject)).unwrap_or_default();
+    matching.into_iter().map(|policy| policy.policy.clone()).collect()
 }
 
 /// The distinct resources of a request, canonical, in the order asked.
@@ -158,18 +190,22 @@ pub(crate) fn distinct<'a>(set: &PolicySetIndex, sent: &'a [String]) -> Result<V
     if sent.is_empty() || sent.len() > MAX_RESOURCES {
         return Err(Error::invalid_value("resources"));
     }
+    if let [only] = sent {
+        return Ok(vec![(only.as_str(), set.resource(only)?)]);
+    }
     let mut seen = HashSet::new();
     let distinct = sent.iter().map(String::as_str).filter(|sent| seen.insert(*sent));
     distinct.map(|sent| Ok((sent, set.resource(sent)?))).collect()
 }
 
-fn decide_one(set: &PolicySetIndex, sent: &str, resource: &Resource, request: &Request<'_>) -> Decision {
+fn decide_one<'s>(set: &'s PolicySetIndex, sent: &str, resource: &Resource, request: &Request<'_>) -> Decided<'s> {
     let mut decision = Decision { faults: set.unreadable().clone(), ..Decision::new(sent) };
     let scene = Scene::new(&request.circumstances, request.subject, resource.canonical());
-    for policy in set.matching(resource, request.subject) {
+    let matching = set.matching(resource, request.subject);
+    for policy in &matching {
         decision.take(policy, contribution(policy, &scene, &mut ()));
     }
-    decision
+    Decided { decision, asked: matching.into_iter().map(|policy| &policy.policy).collect() }
 }
 
 /// What an active policy whose resource matches contributes (§6.2).

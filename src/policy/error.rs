@@ -109,6 +109,9 @@ pub enum Error {
     /// More work than an evaluation may cause.
     #[error("More than {0} policy resources concern the resource")]
     TreeTooLarge(usize),
+    /// Of a caller that wants no decision when a policy cannot be evaluated (§6.4). Which one and why is for the log.
+    #[error("Internal error.")]
+    PolicyFaulty,
 
     /// See [`Error::while_creating`].
     #[error("{0}")]
@@ -155,6 +158,7 @@ impl Error {
             | PolicySetUnknown { .. }
             | PolicySetUnknownOnDelete(_)
             | PolicySetUnknownOnUpdate(_) => 404,
+            PolicyFaulty => 500,
             PolicyExists | ResourceTypeExists(_) | ResourceTypeInUse(_) | PolicySetExists | PolicySetNotEmpty => 409,
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! | reference                         | here                      |
 //! |-----------------------------------|---------------------------|
-//! | §2.6.1 request                    | [`Evaluate::parse`], [`EvaluateTree::parse`] |
+//! | §2.6.1 request                    | [`Evaluate::of`], [`EvaluateTree::of`] |
 //! | §2.6.2 `subject`                  | [`Presented`]             |
 //! | §2.6.2 `jwt` is only decoded      | `decoded`                 |
-//! | §2.6.4 errors                     | [`Evaluate::parse`]       |
+//! | §2.6.4 errors                     | [`Evaluate::of`]          |
 //!
 //! What is left to the caller: finding the set (404 [`Error::PolicySetUnknown`]), and turning the
 //! presented subject into a [`Subject`](super::subject::Subject) by looking up the session.
@@ -13,7 +13,7 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Error, circumstances::Environment, members::Members, model::PolicySet, subject::Claims};
 
@@ -69,8 +69,13 @@ pub struct EvaluateTree {
 impl Evaluate {
     /// Reads a body. Members it does not know are ignored.
     pub fn parse(body: &Value) -> Result<Self, Error> {
+        body.as_object().ok_or_else(|| Error::invalid_value("resources")).and_then(Self::of)
+    }
+
+    /// Reads a body that is an object.
+    pub fn of(body: &Map<String, Value>) -> Result<Self, Error> {
         let invalid = || Error::invalid_value("resources");
-        let members = Members::of(body, "body").map_err(|_| invalid())?;
+        let members = Members(body);
         let resources = members.value("resources").and_then(strings);
         let resources = resources.filter(|resources| !resources.is_empty()).ok_or_else(invalid)?;
         let (application, subject, environment) = common(&members)?;
@@ -81,8 +86,13 @@ impl Evaluate {
 impl EvaluateTree {
     /// Reads a body. Members it does not know are ignored.
     pub fn parse(body: &Value) -> Result<Self, Error> {
+        body.as_object().ok_or_else(|| Error::invalid_value("resource")).and_then(Self::of)
+    }
+
+    /// Reads a body that is an object.
+    pub fn of(body: &Map<String, Value>) -> Result<Self, Error> {
         let invalid = || Error::invalid_value("resource");
-        let members = Members::of(body, "body").map_err(|_| invalid())?;
+        let members = Members(body);
         let resource = members.text("resource").ok().flatten().filter(|resource| !resource.is_empty());
         let resource = resource.ok_or_else(invalid)?.to_owned();
         let (application, subject, environment) = common(&members)?;

@@ -11,9 +11,10 @@
 //! |--------------------------------------------------|----------------------------------------------|
 //! | a decision                                       | the length of the resource, and who is found |
 //! | a change ([`PolicySetIndex::upsert`], `remove`)  | the paths to the policy's patterns and keys  |
+//! | the [`SetVersion`] of what is in it                 | nothing, and as much per change              |
 //! | a copy, for readers who keep what they have      | constant                                     |
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::{
     fault::Fault,
@@ -31,6 +32,7 @@ const MAX_KEYS: usize = 64;
 pub struct PolicySetIndex {
     set: Arc<str>,
     comparator: Comparator,
+    version: SetVersion,
     /// By name.
     policies: Trie<Vec<Arc<Compiled>>>,
     len: usize,
@@ -44,6 +46,44 @@ pub struct PolicySetIndex {
     by_piece: Trie<Group>,
     /// Active policies of which a resource cannot be read, by name.
     unreadable: BTreeMap<String, Fault>,
+}
+
+/// Which set with which policies a decision was made by: equal on all nodes that have the same, whatever order it came in,
+/// and different after every change. A fingerprint, not a number that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetVersion(u64);
+
+impl SetVersion {
+    /// Of an object by its name and the date of its last change, which moves on with every change.
+    fn of(kind: u8, name: &str, date: i64) -> Self {
+        const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0000_0100_0000_01b3;
+        let bytes = std::iter::once(&kind).chain(name.as_bytes());
+        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+        let hash = bytes.copied().chain(date.to_be_bytes()).fold(BASIS, fnv);
+        // Spread over all bits, so that the sum of many is as good as each.
+        let mut bits = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        Self(bits ^ (bits >> 31))
+    }
+
+    fn of_policy(policy: &Policy) -> Self {
+        Self::of(b'p', &policy.name, policy.audit.last_modified_date)
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self(self.0.wrapping_sub(other.0))
+    }
+}
+
+impl fmt::Display for SetVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
 }
 
 /// A policy with its resources as its set's comparator reads them.
@@ -86,6 +126,7 @@ impl PolicySetIndex {
         Self {
             set: set.name.to_lowercase().into(),
             comparator: set.comparator(),
+            version: SetVersion::of(b's', &set.name, set.audit.last_modified_date),
             policies: Trie::default(),
             len: 0,
             literal: Trie::default(),
@@ -116,6 +157,7 @@ impl PolicySetIndex {
         if let Some(fault) = compiled.unreadable.clone().filter(|_| policy.active) {
             self.unreadable.insert(policy.name.clone(), fault);
         }
+        self.version = self.version.and(SetVersion::of_policy(&policy));
         self.policies.entry(policy.name.as_bytes()).push(compiled);
         self.len += 1;
     }
@@ -125,6 +167,7 @@ impl PolicySetIndex {
         let Some(policy) = self.find(name).cloned() else {
             return false;
         };
+        self.version = self.version.without(SetVersion::of_policy(&policy.policy));
         self.unreadable.remove(name);
         self.policies.change(name.as_bytes(), |policies| {
             policies.retain(|policy| policy.policy.name != name);
@@ -149,6 +192,11 @@ impl PolicySetIndex {
     /// The policy called `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<Policy>> {
         self.find(name).map(|compiled| &compiled.policy)
+    }
+
+    /// Which set with which policies this is (PD-07).
+    pub fn version(&self) -> SetVersion {
+        self.version
     }
 
     /// How many policies the set has, inactive ones included.

@@ -125,6 +125,7 @@ pub struct Pattern {
     canonical: String,
     folded: String,
     rule: Rule,
+    names_principal: bool,
 }
 
 /// A [`Comparator`], ready.
@@ -157,7 +158,8 @@ impl Pattern {
         if globs && canonical.bytes().filter(|byte| *byte == b'*').count() > MAX_WILDCARDS {
             return Err(NotCanonical::TooManyWildcards);
         }
-        Ok(Self { canonical, folded, rule })
+        let names_principal = canonical.contains(SELF);
+        Ok(Self { canonical, folded, rule, names_principal })
     }
 
     /// The comparator it was written for.
@@ -250,7 +252,7 @@ impl Pattern {
 
     /// Whether the pattern depends on who asks.
     pub fn names_principal(&self) -> bool {
-        self.canonical.contains(SELF)
+        self.names_principal
     }
 
     /// Whether the pattern has no wildcard, so that it matches exactly its own lower-case form.
@@ -368,9 +370,12 @@ fn canonical_plain(sent: &str) -> Result<String, NotCanonical> {
         Some((scheme, rest)) => {
             let (location, query) = cut(rest, '?');
             let (authority, path) = cut(location, '/');
-            format!("{scheme}://{authority}{}{query}", normalised(path))
+            match normalised(path) {
+                Cow::Borrowed(_) => sent.to_owned(),
+                Cow::Owned(path) => format!("{scheme}://{authority}{path}{query}"),
+            }
         }
-        None => normalised(sent),
+        None => normalised(sent).into_owned(),
     })
 }
 
@@ -402,11 +407,19 @@ fn canonical_http(scheme: &str, rest: &str) -> Result<String, NotCanonical> {
 
 /// Whether a string has both `*` and `-*-`.
 fn mixes_wildcards(text: &str) -> bool {
-    text.contains(LEVEL) && text.replace(LEVEL, "").contains('*')
+    text.contains('*') && text.contains(LEVEL) && text.replace(LEVEL, "").contains('*')
 }
 
 /// Path normalisation (§5.2): empty segments, `.` and `..` go, but not the piece after the last slash.
-fn normalised(path: &str) -> String {
+fn normalised(path: &str) -> Cow<'_, str> {
+    if !path.starts_with('.') && !path.contains("//") && !path.contains("/.") {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(resolved(path))
+}
+
+/// [`normalised`], step by step.
+fn resolved(path: &str) -> String {
     let (directories, last) = path.rsplit_once('/').unwrap_or(("", path));
     let mut kept: Vec<&str> = Vec::new();
     for segment in directories.split('/') {
@@ -450,7 +463,10 @@ fn sorted_query(query: &str) -> Cow<'_, str> {
 /// Lower case, character by character: what a character folds to must not depend on its neighbours,
 /// because in a pattern the neighbour may be a wildcard.
 fn fold(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
+    match text.is_ascii() {
+        true => text.to_ascii_lowercase(),
+        false => text.chars().flat_map(char::to_lowercase).collect(),
+    }
 }
 
 /// Splits before the first `delimiter`; the second half keeps it, or is empty.

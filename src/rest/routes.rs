@@ -8,7 +8,7 @@ use crate::{
 use actix_web::{HttpRequest, HttpResponse, web::Bytes};
 use futures_util::future::LocalBoxFuture;
 use quorate_raft::{Kind, RealmPath};
-use std::{future::Future, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, future::Future, rc::Rc};
 
 /// Longest path that is looked at, bytes.
 const MAX_PATH_BYTES: usize = 4096;
@@ -62,7 +62,22 @@ struct Route {
 
 /// The table of endpoints.
 #[derive(Default)]
-pub struct Routes(Vec<Route>);
+pub struct Routes {
+    table: Vec<Route>,
+    /// Paths of endpoints themselves, as they came, and where they lead: they are few, and asked for again and again. What
+    /// is below them, of which there is no end, is not remembered.
+    known: RefCell<HashMap<Box<str>, Known>>,
+}
+
+/// Most paths that are remembered. Realms come and go, and a caller may invent any number of them.
+const MAX_KNOWN: usize = 512;
+
+struct Known {
+    /// Position in the table.
+    route: usize,
+    realm: Named,
+    path: String,
+}
 
 /// A path, taken apart.
 pub(super) struct Found<'r> {
@@ -75,7 +90,7 @@ pub(super) struct Found<'r> {
 }
 
 /// The realm that a path names; the `realm` parameter may override it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Named {
     /// None can be named.
     Global,
@@ -106,30 +121,30 @@ impl Routes {
     }
 
     fn add(mut self, scope: Scope, path: &str, target: Target) -> Self {
-        self.0.push(Route { scope, template: path.split('/').map(str::to_owned).collect(), target });
+        self.table.push(Route { scope, template: path.split('/').map(str::to_owned).collect(), target });
         self
     }
 
     /// The first path elements of endpoints: no realm may be named like that.
     #[cfg(test)]
     pub(super) fn first_elements(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|route| route.template.first().map(String::as_str))
+        self.table.iter().filter_map(|route| route.template.first().map(String::as_str))
     }
 
     /// The paths of all endpoints, in the order they were added: for tests that every one has a test.
     #[cfg(test)]
     pub(super) fn paths(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|route| route.template.join("/"))
+        self.table.iter().map(|route| route.template.join("/"))
     }
 
     /// The endpoint with the longest template that `path` starts with.
-    fn endpoint(&self, scope: Scope, path: &[String]) -> Option<&Route> {
-        let fits = |route: &&Route| {
+    fn endpoint(&self, scope: Scope, path: &[String]) -> Option<(usize, &Route)> {
+        let fits = |(_, route): &(usize, &Route)| {
             route.scope == scope
                 && route.template.len() <= path.len()
                 && route.template.iter().zip(path).all(|(t, element)| t.eq_ignore_ascii_case(element))
         };
-        self.0.iter().filter(fits).max_by_key(|route| route.template.len())
+        self.table.iter().enumerate().filter(fits).max_by_key(|(_, route)| route.template.len())
     }
 
     /// Finds what `path`, raw and below `/json`, points at.
@@ -137,6 +152,24 @@ impl Routes {
     /// # Errors
     /// 400 for a path that is none, 404 for one that leads nowhere.
     pub(super) fn find(&self, path: &str) -> Result<Found<'_>, Error> {
+        if let Some(Known { route, realm, path }) = self.known.borrow().get(path)
+            && let Some(Route { target, .. }) = self.table.get(*route)
+        {
+            return Ok(Found { target, realm: realm.clone(), rest: Vec::new(), path: path.clone() });
+        }
+        let (route, found) = self.look(path)?;
+        if found.rest.is_empty() {
+            let mut known = self.known.borrow_mut();
+            if known.len() >= MAX_KNOWN {
+                known.clear();
+            }
+            known.insert(path.into(), Known { route, realm: found.realm.clone(), path: found.path.clone() });
+        }
+        Ok(found)
+    }
+
+    /// As [`find`](Self::find), and at which position of the table it was found.
+    fn look(&self, path: &str) -> Result<(usize, Found<'_>), Error> {
         let path = path.trim_matches('/');
         let raw: Vec<&str> = path.split('/').collect();
         if path.len() > MAX_PATH_BYTES || (raw.len() > 1 && raw.iter().any(|element| element.is_empty())) {
@@ -147,8 +180,8 @@ impl Routes {
             .map(|element| percent::decode(element).filter(|element| !element.contains('\0')))
             .collect::<Option<_>>()
             .ok_or_else(|| Error::plain(400))?;
-        if let Some(route) = self.endpoint(Scope::Global, &elements) {
-            return found(route, Named::Global, &elements);
+        if let Some((at, route)) = self.endpoint(Scope::Global, &elements) {
+            return Ok((at, found(route, Named::Global, &elements)?));
         }
         // An element that decodes to a separator stays as it came: then it is no realm (AD-01).
         let is_root = |n: usize, element: &str| {
@@ -178,8 +211,8 @@ impl Routes {
             Some(realm) => Named::Legacy(realm, whole),
             None => Named::Nowhere,
         };
-        let route = self.endpoint(Scope::Realm, rest).ok_or_else(|| Error::no_route(&rest.join("/")))?;
-        found(route, named, rest)
+        let (at, route) = self.endpoint(Scope::Realm, rest).ok_or_else(|| Error::no_route(&rest.join("/")))?;
+        Ok((at, found(route, named, rest)?))
     }
 }
 
@@ -302,6 +335,32 @@ mod tests {
         assert_eq!(find("/realms/root/realm-config/agents/x"), absolute("/", "x"));
         assert_eq!(find("/a/b/users/x"), Ok((Named::Legacy("/a/b".into(), "a/b/users/x".into()), "x".into())));
         assert_eq!(find("/realms/root/sessions/a/b"), absolute("/", "a|b"));
+    }
+
+    /// A path leads to the same place when it comes again, and so many of them that none is remembered for long.
+    #[test]
+    fn a_path_that_is_known_leads_where_it_led() {
+        let routes = Routes::default().resource(Scope::Realm, "users", Things(Shape::Collection)).resource(
+            Scope::Global,
+            "global-config/realms",
+            Things(Shape::Collection),
+        );
+        let find = |path: &str| {
+            let found = routes.find(path).map_err(|error| error.code())?;
+            let is_users = matches!(found.target, Target::Resource(_)) && found.path == "users";
+            Ok::<_, u16>((found.realm, is_users, found.rest))
+        };
+        for n in 0..MAX_KNOWN * 2 {
+            let path = format!("/realms/root/realms/r{n}/users");
+            let expected = Ok((Named::Absolute(format!("/r{n}").as_str().into()), true, Vec::new()));
+            assert_eq!(find(&path), expected);
+            assert_eq!(find(&path), expected);
+            assert_eq!(find(&format!("{path}/x")).map(|(_, _, rest)| rest), Ok(vec!["x".to_owned()]));
+            assert!(routes.known.borrow().len() <= MAX_KNOWN);
+        }
+        assert_eq!(find("/global-config/realms"), Ok((Named::Global, false, Vec::new())));
+        assert_eq!(find("/nosuch"), Err(404));
+        assert_eq!(find("/nosuch"), Err(404));
     }
 
     /// AD-01, HT-07: what names no realm and no resource leads nowhere.

@@ -4,6 +4,8 @@ use super::{Routes, mount, routes};
 use crate::{
     audit::Audit,
     bootstrap::ADMINISTRATOR_ID,
+    config::LogFormat,
+    decisions,
     desk::Desk,
     secrets::{HandleKind, Minted},
     testing::{Alone, desk_with},
@@ -60,12 +62,12 @@ pub(crate) struct Ask<'r> {
 
 impl Rig {
     pub async fn new() -> Self {
-        Self::recorded(Audit::start(Default::default()).expect("a thread")).await
+        Self::under(Audit::start(Default::default(), LogFormat::Text).expect("a thread"), &Default::default()).await
     }
 
-    /// With another record of decisions.
-    pub async fn recorded(audit: Audit) -> Self {
-        let (desk, alone) = desk_with(audit).await;
+    /// With another record of decisions, and other rules for them.
+    pub async fn under(audit: Audit, decisions: &decisions::Settings) -> Self {
+        let (desk, alone) = desk_with(audit, decisions).await;
         let mut rig = Self { desk, alone, admin: String::new() };
         rig.admin = rig.session(&RealmPath::root(), Kind::User, ADMINISTRATOR_ID).await;
         rig

@@ -305,7 +305,7 @@ impl Resource for Users {
         }
         body.insert("username".into(), name.into());
         body.insert("universalid".into(), json!([universal_id(call.realm, "user", name)]));
-        body.insert(PASSWORD.into(), call.desk.passwords().hash(password).await?.into());
+        body.insert(PASSWORD.into(), call.desk.passwords().verifier(password).await?.into());
         changes.apply(&mut body);
         let write = put(key, Precondition::Absent, &Value::Object(body.clone()), Vec::new(), false);
         let revision = identity::create(call, write, name, Named::User).await.map_err(|error| match error {
@@ -347,7 +347,7 @@ impl Resource for Users {
         }
         if let Some(password) = password {
             check_password(password)?;
-            body.insert(PASSWORD.into(), call.desk.passwords().hash(password).await?.into());
+            body.insert(PASSWORD.into(), call.desk.passwords().verifier(password).await?.into());
         }
         let fence = turned || password.is_some();
         let write = put(key, when, &Value::Object(body.clone()), Vec::new(), fence);

@@ -89,6 +89,7 @@ fn nothing_said_is_one_node_on_loopback() {
     assert_eq!((directory.path.as_path(), directory.fsync), (Path::new("./quorate-data.audit"), false));
     let expected = quorate::audit::TopicSettings { directory: Some(directory), ..Default::default() };
     assert_eq!(*topics, expected);
+    assert_eq!(config.decisions, quorate::decisions::Settings::default());
     assert_eq!(config.http_workers, None);
 }
 

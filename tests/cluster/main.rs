@@ -2,6 +2,7 @@
 //!
 //! | file       | what happens                                                        |
 //! |------------|---------------------------------------------------------------------|
+//! | `administration` | two administrators at once; nodes lost between their writes   |
 //! | `faults`   | leader, follower, all nodes killed; nodes paused; quorum lost; disk full |
 //! | `lifecycle`| graceful stop, second start on the same data, restart                |
 //! | `chaos`    | random faults under random load; the history is checked              |
@@ -9,6 +10,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod administration;
 mod chaos;
 mod faults;
 mod lifecycle;

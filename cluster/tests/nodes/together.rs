@@ -1,7 +1,7 @@
 //! All nodes up.
 
 use crate::harness::{Cluster, active, issue, issue_for, must_issue, now, revoke};
-use quorate_cluster::{ProposeError, Role};
+use quorate_cluster::{Operation, ProposeError, ReadError, Role};
 use quorate_raft::{
     Command, Draft, Kind, Outcome, Precondition, ProposalId, RealmPath, Refusal, Span, Stamp, Write,
     documents::{Change, DocumentKey, WriteDocuments},
@@ -36,6 +36,26 @@ async fn one_node_is_enough_if_there_is_one() {
     cluster.assert_everywhere(1, true).await;
     cluster.stop(1).await;
     cluster.start(1).await.expect("the directory is free after a stop");
+    cluster.assert_everywhere(1, true).await;
+}
+
+/// Goal: a node that is alone reads without asking anybody only as long as it is alone (G2): with a second voter that does not
+/// answer, its barrier does not pass.
+#[tokio::test]
+async fn one_of_two_does_not_read_alone() {
+    let mut cluster = Cluster::of(1).await;
+    must_issue(cluster.node(1), 1).await;
+    cluster.node(1).read_barrier().await.expect("alone");
+    let settings = cluster.newcomer(2);
+    let peer = settings.me.clone();
+    cluster.start_with(settings).await.expect("starts");
+    for operation in [Operation::Add { id: 2, peer }, Operation::Promote { id: 2 }] {
+        cluster.node(1).admin(operation).await.expect("done");
+        cluster.assert_everywhere(1, true).await;
+    }
+    cluster.kill(2);
+    assert_eq!(cluster.node(1).read_barrier().await, Err(ReadError::NoQuorum));
+    cluster.restart(2).await;
     cluster.assert_everywhere(1, true).await;
 }
 

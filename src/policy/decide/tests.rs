@@ -451,3 +451,61 @@ proptest! {
         prop_assert!(eventful.holds_nothing());
     }
 }
+
+/// PD-07: the version tells sets apart by what is in them, and by nothing else.
+#[test]
+fn a_version_is_of_what_is_in_a_set() {
+    let changed = |body: &Value, at: i64| {
+        let policy = policy(body);
+        Arc::new(Policy { audit: policy.audit.modified("x", at), ..Policy::clone(&policy) })
+    };
+    let (a, b) = (json!({"name": "a"}), json!({"name": "b", "active": false}));
+    let empty = set(&[]).version();
+    let both = set(&[a.clone(), b.clone()]).version();
+    assert_eq!(both, set(&[b.clone(), a.clone()]).version(), "in whatever order it came");
+    let (one, other) = (set(&[a.clone()]).version(), set(&[b.clone()]).version());
+    let all = [empty, one, other, both].map(|version| version.to_string());
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{all:?}");
+    let mut index = set(&[a.clone(), b.clone()]);
+    index.upsert(changed(&a, 1));
+    assert_ne!(index.version(), both, "a change");
+    index.upsert(changed(&a, 0));
+    assert_eq!(index.version(), both, "the same again");
+    assert!(index.remove("b"));
+    assert_eq!(index.version(), one);
+    assert!(!index.remove("b"));
+    assert_eq!(index.version(), one);
+    // One that moves to another set is gone from this one.
+    index.upsert(Arc::new(Policy { application_name: "other".into(), ..Policy::clone(&policy(&a)) }));
+    assert_eq!(index.version(), empty);
+    let renamed = PolicySet { audit: audit().modified("x", 1), ..empty_set() };
+    assert_ne!(PolicySetIndex::new(&renamed).version(), empty, "a set that was changed");
+}
+
+/// What is told of a decision is who was asked, whatever they said.
+#[test]
+fn a_decision_tells_who_was_asked() {
+    let index = set(&[
+        json!({"name": "says yes"}),
+        json!({"name": "says nothing", "condition": {"type": "OAuth2Scope", "requiredScopes": ["x"]}}),
+        json!({"name": "cannot say", "condition": {"type": "AuthLevel", "authLevel": 1}}),
+        json!({"name": "of another", "subject": {"type": "JwtClaim", "claimName": "sub", "claimValue": "other"}}),
+        json!({"name": "elsewhere", "resources": ["api://w/z"]}),
+        json!({"name": "asleep", "active": false}),
+    ]);
+    let (subject, resources) = (claims(json!({"sub": "mona"})), ["api://w/r".to_owned()]);
+    let environment = Environment::new();
+    let request = Request {
+        resources: &resources,
+        subject: &subject,
+        circumstances: Circumstances::new("/alpha", &environment, 0),
+    };
+    let told = decide_and_tell(&index, &request).unwrap();
+    let mut names: Vec<&str> = told[0].asked.iter().map(|policy| policy.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["cannot say", "says nothing", "says yes"]);
+    let mut again: Vec<String> = asked(&index, &resources[0], &subject).iter().map(|p| p.name.clone()).collect();
+    again.sort_unstable();
+    assert_eq!(again, names);
+    assert_eq!(vec![told[0].decision.clone()], decide(&index, &request).unwrap());
+}

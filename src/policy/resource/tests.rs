@@ -385,3 +385,23 @@ fn expected(pattern: &str, resource: &str) -> Says {
         None => Refused,
     }
 }
+
+/// §5.2: a path that is normal already is recognised without taking it apart.
+#[test]
+fn a_path_is_normalised_the_same_way_with_and_without_a_look_at_it_first() {
+    let mut paths = vec![String::new()];
+    for length in 0..7 {
+        let longer = paths
+            .iter()
+            .filter(|path| path.len() == length)
+            .flat_map(|path| ['a', '.', '/'].map(|c| format!("{path}{c}")));
+        let longer: Vec<String> = longer.collect();
+        paths.extend(longer);
+    }
+    assert_eq!(paths.len(), (3_usize.pow(8) - 1) / 2);
+    for path in paths {
+        assert_eq!(normalised(&path), resolved(&path), "{path}");
+        let whole = format!("api://w/{path}?a//./b");
+        assert_eq!(canonical_plain(&whole), Ok(format!("api://w{}?a//./b", resolved(&format!("/{path}")))));
+    }
+}

@@ -6,6 +6,7 @@
 //! | §2.6.2     | the subject presented, or the caller                        | `who`           |
 //! | §2.6.3     | rows; `_fields` applies to them                             | `rows`          |
 //! | §2.6.4     | an unknown policy set is 404                                | `policy_set`    |
+//! | §6.4       | strict mode is 500                                          | [`Question`]    |
 //! | extension  | `explain`: the same, with the reasons                       | [`explain`]     |
 //! | extension  | `whatif`: the same, against policies in the body            | [`whatif`]      |
 //! | extension  | a decision that is no older than a revision                 | [`at_least`]    |
@@ -15,7 +16,7 @@ use crate::{
     audit::Purpose,
     caller,
     crest::{Call, Error, Fields, Item, Object},
-    decisions::{NoDecision, Question, Who, at_least},
+    decisions::{NoDecision, Question, TooMany, Who, at_least},
     policy::{
         self, PolicySetIndex,
         circumstances::Environment,
@@ -40,6 +41,15 @@ impl From<NoDecision> for Error {
 
 fn invalid(what: &str) -> Error {
     Error::bad_request(format!("Invalid value {what}"))
+}
+
+/// PD-14: whoever tries things out does so at a bounded rate.
+fn count_dry_run(call: &Call<'_>) -> Result<(), Error> {
+    let caller = call.signed_in()?;
+    let counted = call.desk.rules().dry_runs.count(&caller.session.data.universal_id);
+    counted.map_err(|TooMany { wait }| {
+        Error::too_many_requests(u32::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX))
+    })
 }
 
 /// The set that is asked.
@@ -70,11 +80,11 @@ fn who(call: &Call<'_>, presented: Presented) -> Result<Who, Error> {
 }
 
 /// Each row as the caller wants to see it.
-fn rows(call: &Call<'_>, rows: impl IntoIterator<Item = Value>) -> Result<Value, Error> {
+fn rows(call: &Call<'_>, rows: impl IntoIterator<Item = Object>) -> Result<Value, Error> {
     let fields = Fields::parse(call.params)?;
-    let shown = |row: Value| {
-        let content = super::object(row);
-        Value::Object(fields.apply(Item { id: String::new(), revision: None, content }).content)
+    let shown = |content: Object| match fields {
+        Fields::All => Value::Object(content),
+        Fields::Some(_) => Value::Object(fields.apply(Item { id: String::new(), revision: None, content }).content),
     };
     Ok(rows.into_iter().map(shown).collect())
 }
@@ -107,11 +117,11 @@ impl<'q> Asked<'q> {
 /// §2.6.4.
 pub async fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     at_least(call.desk, call.request).await?;
-    let Evaluate { resources, application, subject, environment } = Evaluate::parse(&Value::Object(content.clone()))?;
+    let Evaluate { resources, application, subject, environment } = Evaluate::of(content)?;
     let asked = Asked::stored(call, application, subject, environment)?;
     let with_ttl = call.version.0 > 1;
     let decisions = asked.question(Purpose::Evaluate).decide(&resources)?;
-    rows(call, decisions.iter().map(|decision| decision.to_json(with_ttl)))
+    rows(call, decisions.iter().map(|decision| decision.to_members(with_ttl)))
 }
 
 /// `evaluateTree`
@@ -120,12 +130,12 @@ pub async fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error>
 /// §2.6.4.
 pub async fn evaluate_tree(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     at_least(call.desk, call.request).await?;
-    let body = EvaluateTree::parse(&Value::Object(content.clone()))?;
+    let body = EvaluateTree::of(content)?;
     let EvaluateTree { resource, application, subject, environment } = body;
     let asked = Asked::stored(call, application, subject, environment)?;
     let with_ttl = call.version.0 > 1;
     let decisions = asked.question(Purpose::EvaluateTree).tree(&resource)?;
-    rows(call, decisions.iter().map(|row| row.to_json(with_ttl)))
+    rows(call, decisions.iter().map(|row| row.to_members(with_ttl)))
 }
 
 /// `explain`: the body of `evaluate`; rows with the reasons. Nothing that a decision would have done is done.
@@ -133,11 +143,12 @@ pub async fn evaluate_tree(call: &Call<'_>, content: &Object) -> Result<Value, E
 /// # Errors
 /// Those of [`evaluate`].
 pub async fn explain(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
+    count_dry_run(call)?;
     at_least(call.desk, call.request).await?;
-    let Evaluate { resources, application, subject, environment } = Evaluate::parse(&Value::Object(content.clone()))?;
+    let Evaluate { resources, application, subject, environment } = Evaluate::of(content)?;
     let asked = Asked::stored(call, application, subject, environment)?;
     let explanations = asked.question(Purpose::Explain).explain(&resources)?;
-    rows(call, explanations.iter().map(|explanation| explanation.to_json()))
+    rows(call, explanations.iter().map(|explanation| super::object(explanation.to_json())))
 }
 
 /// `whatif`: the body of `evaluate` with `policies`, and where wanted `policySet` and `resourceTypes`, in place of what is
@@ -147,8 +158,9 @@ pub async fn explain(call: &Call<'_>, content: &Object) -> Result<Value, Error> 
 /// # Errors
 /// Those of [`evaluate`], and those of writing what is in the body.
 pub async fn whatif(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
+    count_dry_run(call)?;
     at_least(call.desk, call.request).await?;
-    let Evaluate { resources, application, subject, environment } = Evaluate::parse(&Value::Object(content.clone()))?;
+    let Evaluate { resources, application, subject, environment } = Evaluate::of(content)?;
     let flag = |member: &'static str| match content.get(member) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
@@ -159,8 +171,10 @@ pub async fn whatif(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     let asked = Asked { call, set, who: who(call, subject)?, name: application, environment };
     let question = asked.question(Purpose::WhatIf);
     match explains {
-        true => rows(call, question.explain(&resources)?.iter().map(|explanation| explanation.to_json())),
-        false => rows(call, question.try_out(&resources)?.iter().map(|decision| decision.to_json(true))),
+        true => {
+            rows(call, question.explain(&resources)?.iter().map(|explanation| super::object(explanation.to_json())))
+        }
+        false => rows(call, question.try_out(&resources)?.iter().map(|decision| decision.to_members(true))),
     }
 }
 

@@ -67,9 +67,9 @@ pub async fn translated(
     content: &Object,
     name: &str,
     types: Option<&[String]>,
-) -> Result<(Object, Option<Write>), Error> {
+) -> Result<(Object, Vec<Write>), Error> {
     realm_fits(call, content)?;
-    let (uuid, write) = match types {
+    let (uuid, writes) = match types {
         Some([_, _, ..]) => {
             return Err(Error::bad_request(
                 "Cannot modify application with more than one resource type using version 1.0 of this endpoint",
@@ -84,7 +84,7 @@ pub async fn translated(
                         ResourceType { patterns: wanted.patterns, actions: wanted.actions, audit, ..former.clone() };
                     Ok::<_, Error>(resource_types::write(call, &changed, Precondition::Present))
                 });
-                (uuid.clone(), write.transpose()?)
+                (uuid.clone(), write.transpose()?.into_iter().collect())
             }
             None => found_or_made(call, content, name).await?,
         },
@@ -93,18 +93,18 @@ pub async fn translated(
     let mut translated = content.clone();
     HIDDEN.iter().for_each(|hidden| drop(translated.remove(*hidden)));
     translated.insert("resourceTypeUuids".into(), json!([uuid]));
-    Ok((translated, write))
+    Ok((translated, writes))
 }
 
-async fn found_or_made(call: &Call<'_>, content: &Object, name: &str) -> Result<(String, Option<Write>), Error> {
+async fn found_or_made(call: &Call<'_>, content: &Object, name: &str) -> Result<(String, Vec<Write>), Error> {
     let digits = u32::from_be_bytes(host::random::<4>()) % 10_000;
     let wanted = wanted(call, content, &format!("{name}ResourceType{digits:04}"))?;
     let all = resource_types::all(call).await?;
     Ok(match all.iter().find(|known| is_same(known, &wanted)) {
-        Some(known) => (known.uuid.clone(), None),
+        Some(known) => (known.uuid.clone(), Vec::new()),
         None => {
-            let write = resource_types::write(call, &wanted, Precondition::Absent);
-            (wanted.uuid, Some(write))
+            let writes = resource_types::creating(call.realm, &wanted);
+            (wanted.uuid, writes)
         }
     })
 }

@@ -157,6 +157,10 @@ impl Resource for Policies {
         }
     }
 
+    fn without_body(&self) -> Option<Error> {
+        PolicyDraft::parse(None, PolicyName::Post { url: None }).err().map(Error::from)
+    }
+
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
         let taken = policy::Error::PolicyExists.message();
         // A PUT to what exists is an update, whatever its body would be worth as a new policy.

@@ -85,12 +85,11 @@ impl Resource for PolicySets {
         }
         let (content, first) = match call.version.0 {
             1 => legacy::translated(call, create.content, named(create.content, create.id), None).await?,
-            _ => (create.content.clone(), None),
+            _ => (create.content.clone(), Vec::new()),
         };
         let body = Value::Object(content);
-        let exists = |uuid: &str| {
-            first.as_ref().is_some_and(|write| *write.key.id == *uuid) || resource_types::find(call, uuid).is_some()
-        };
+        let exists =
+            |uuid: &str| first.iter().any(|write| *write.key.id == *uuid) || resource_types::find(call, uuid).is_some();
         let made = match create.id {
             Some(name) => PolicySet::put(&body, name, exists, created(call)?)?,
             None => PolicySet::create(&body, exists, created(call)?)?,
@@ -98,6 +97,10 @@ impl Resource for PolicySets {
         let writes = first.into_iter().chain([write(call, &made, Precondition::Absent)]).collect();
         match call.write_all(writes).await {
             Ok(_) => Ok(item(call, &made)),
+            // The name of a type that was to be made for it, which is made up anew by whoever tries again.
+            Err(WriteError::Refused(Refusal::Exists(key))) if key.kind != Kind::PolicySet => {
+                Err(policy::Error::ResourceTypeExists(key.id.to_string()).into())
+            }
             Err(error @ WriteError::Refused(Refusal::Exists(_))) => Err(create.refused(call, error, &taken)),
             Err(error) => Err(dangling(error)),
         }
@@ -114,11 +117,10 @@ impl Resource for PolicySets {
         insists(given, id, &former.audit, revision)?;
         let (content, first) = match call.version.0 {
             1 => legacy::translated(call, content, &former.name, Some(&former.resource_type_uuids)).await?,
-            _ => (content.clone(), None),
+            _ => (content.clone(), Vec::new()),
         };
-        let exists = |uuid: &str| {
-            first.as_ref().is_some_and(|write| *write.key.id == *uuid) || resource_types::find(call, uuid).is_some()
-        };
+        let exists =
+            |uuid: &str| first.iter().any(|write| *write.key.id == *uuid) || resource_types::find(call, uuid).is_some();
         let audit = modified(call, &former.audit)?;
         let mut made = PolicySet::put(&Value::Object(content), &former.name, exists, audit)?;
         if call.version.0 == 1 {

@@ -1,9 +1,11 @@
 //! The endpoint and error tables of authorization.md, in its order, over HTTP. Evaluation is in [`decisions`].
 
 mod decisions;
+mod rows;
 
 use crate::{
     audit::Audit,
+    config::LogFormat,
     rest::{
         authorization::routes,
         testing::{Reply, Rig},
@@ -35,7 +37,15 @@ impl Service {
 
     /// As [`with_w`](Self::with_w), with another record of decisions.
     pub async fn recorded(audit: Audit) -> Self {
-        let rig = Rig::recorded(audit).await;
+        let rig = Rig::under(audit, &Default::default()).await;
+        rig.realm("alpha").await;
+        Self { rig }.and_w().await
+    }
+
+    /// As [`with_w`](Self::with_w), with other rules for decisions.
+    pub async fn ruled(decisions: &crate::decisions::Settings) -> Self {
+        let audit = Audit::start(Default::default(), LogFormat::Text).expect("a thread");
+        let rig = Rig::under(audit, decisions).await;
         rig.realm("alpha").await;
         Self { rig }.and_w().await
     }

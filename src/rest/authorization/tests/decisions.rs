@@ -5,6 +5,7 @@ use super::{ALPHA, Service, policy, set, with};
 use crate::{
     audit::{self, Audit},
     decisions::AT_LEAST_HEADER,
+    decisions::Settings,
     rest::{Csrf, Scope, authorization::routes, testing::Reply},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -550,16 +551,17 @@ async fn decisions_are_recorded() {
     assert_eq!(service.rows(&ask(&["api://w/r", "api://w/z"], &claims("c1"))).await.len(), 2);
     let first = heard.recv().expect("an event");
     assert_eq!((first.realm.as_str(), first.set.as_str(), first.resource.as_str()), ("/alpha", "w", "api://w/r"));
-    assert_eq!((first.purpose.name(), &first.actions), ("evaluate", &json!({"GRANT": true})));
-    assert!(first.policies.contains(&"r".to_owned()) && first.subject.len() == 22, "{first:?}");
+    assert_eq!((first.purpose.name(), json!(first.actions)), ("evaluate", json!({"GRANT": true})));
+    // `s` speaks about the resource, but to nobody who is known by claims alone; the index cannot tell that.
+    assert_eq!((first.policy_names(), first.subject().len()), (vec!["r", "s"], 22));
     let second = heard.recv().expect("an event");
-    assert_eq!((second.resource.as_str(), &second.actions), ("api://w/z", &json!({})));
-    assert_eq!(second.subject, first.subject);
+    assert_eq!((second.resource.as_str(), json!(second.actions)), ("api://w/z", json!({})));
+    assert_eq!((second.subject(), second.version), (first.subject(), first.version));
     // A dry run says that it is one.
     service.send("POST", "policies?_action=whatif", &ask(&["api://w/r"], &json!({"claims": {"sub": "y"}}))).await;
     let dry = heard.recv().expect("an event");
     assert_eq!(dry.purpose.name(), "whatif");
-    assert_ne!(dry.subject, first.subject);
+    assert_ne!((dry.subject(), dry.version), (first.subject(), first.version));
     // What was refused is no decision.
     service.evaluate(&json!({"resources": []})).await;
     service
@@ -569,7 +571,15 @@ async fn decisions_are_recorded() {
             &json!({"resource": "api://w/r", "application": "w", "subject": claims("c1")}),
         )
         .await;
-    assert_eq!(heard.recv().expect("an event").purpose.name(), "evaluateTree");
+    let tree = heard.recv().expect("an event");
+    assert_eq!((tree.purpose.name(), tree.version), ("evaluateTree", first.version));
+    // PD-07: after a change it is another version that decides.
+    assert_eq!(service.send("DELETE", "policies/s", &Value::Null).await.status, 200);
+    assert_eq!(service.rows(&ask(&["api://w/r"], &claims("c1"))).await.len(), 1);
+    let last = heard.recv().expect("an event");
+    assert_eq!(last.policy_names(), ["r"]);
+    assert_ne!(last.version, first.version);
+    assert!(service.rig.desk.audit().settle(std::time::Duration::from_secs(10)));
     assert!(heard.try_recv().is_err());
 }
 
@@ -608,4 +618,55 @@ async fn hostile_questions() {
     assert!([200, 400].contains(&service.get(slow).await.status));
     assert_eq!(service.get("applications?_queryFilter=name+eq+%22(%22").await.status, 400);
     assert_eq!(service.actions(&ask(&["api://w/r"], &claims("c1"))).await, json!({"GRANT": true}), "still alive");
+}
+
+/// §6.4, strict: a policy that cannot be evaluated spoils the decision instead of keeping out of it; trying out still tells
+/// which one it is.
+#[actix_web::test]
+async fn strict_decisions_have_no_faults() {
+    let fault = || with(policy("level"), "condition", json!({"type": "AuthLevel", "authLevel": 1}));
+    let fault = || with(fault(), "resources", json!(["api://w/r"]));
+    for (strict, status) in [(false, 200), (true, 500)] {
+        let service = Service::ruled(&Settings { strict, ..Settings::default() }).await;
+        service.policy(&policy("r")).await;
+        assert_eq!(service.evaluate(&ask(&["api://w/r"], &claims("c1"))).await.status, 200, "no fault");
+        service.policy(&fault()).await;
+        // No session: the level cannot be known (§4.0).
+        let reply = service.evaluate(&ask(&["api://w/r"], &claims("c1"))).await;
+        assert_eq!(reply.status, status, "{}", reply.text);
+        let body = json!({"resource": "api://w/r", "application": "w", "subject": claims("c1")});
+        assert_eq!(service.send("POST", "policies?_action=evaluateTree", &body).await.status, status);
+        match strict {
+            true => assert_eq!(reply.error(), (500, "Internal error.")),
+            false => assert_eq!(reply.json[0]["actions"], json!({"GRANT": true})),
+        }
+        let told = service.send("POST", "policies?_action=explain", &ask(&["api://w/r"], &claims("c1"))).await;
+        let verdicts: Vec<&Value> =
+            told.json[0]["policies"].as_array().expect("policies").iter().map(|p| &p["verdict"]).collect();
+        assert_eq!(verdicts, ["fault", "applies"], "{}", told.text);
+        // Who is not asked cannot spoil anything.
+        assert_eq!(service.evaluate(&ask(&["api://w/r"], &claims("nobody"))).await.status, 200);
+    }
+}
+
+/// PD-14: dry runs are bounded per caller, decisions are not.
+#[actix_web::test]
+async fn dry_runs_are_bounded() {
+    let service = Service::ruled(&Settings { dry_runs_per_minute: 3, ..Settings::default() }).await;
+    service.policy(&policy("r")).await;
+    let body = ask(&["api://w/r"], &claims("c1"));
+    let user = service.user("mona").await;
+    for action in ["explain", "whatif", "explain"] {
+        assert_eq!(service.send("POST", &format!("policies?_action={action}"), &body).await.status, 200);
+        // Who may not do it at all uses nothing up.
+        let path = format!("policies?_action={action}");
+        assert_eq!(service.session_as(Some(&user), "POST", &path, &body).await.status, 403);
+    }
+    for action in ["explain", "whatif"] {
+        let reply = service.send("POST", &format!("policies?_action={action}"), &body).await;
+        assert_eq!(reply.error(), (429, "Too many requests"));
+        let wait: u64 = reply.header("retry-after").expect("when").parse().expect("seconds");
+        assert!((1..=20).contains(&wait), "{wait}");
+    }
+    assert_eq!(service.evaluate(&body).await.status, 200);
 }
