@@ -6,20 +6,23 @@
 //!
 //! An owner that dies has half a state. It is not restarted: the node stops and replays (`owner_lost`).
 
+mod attempts;
 mod blacklist;
 pub mod documents;
 mod grant_sets;
 pub mod owner;
 pub mod policy_sets;
-mod sessions;
+pub mod sessions;
 
 use self::owner::Owner;
 use crate::views::Views;
 use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, dev::ToEnvelope};
 use futures_util::future::join_all;
 use quorate_raft::{
-    Blacklist, Command, Committed, Documents, Frozen, GrantSets, Outcome, Owned, Owners, Sessions, Stamp, State,
-    blacklist::BlacklistJti,
+    Attempts, Blacklist, Command, Committed, Documents, Frozen, GrantSets, Outcome, Owned, Owners, Sessions, Stamp,
+    State,
+    attempts::AttemptCommand,
+    blacklist::BlacklistCommand,
     documents::{DocumentChange, DocumentCommand},
     grant_sets::GrantCommand,
     limits::SHARDS,
@@ -68,6 +71,7 @@ pub struct Actors {
     grants: Vec<Addr<Owner<GrantSets>>>,
     blacklist: Addr<Owner<Blacklist>>,
     sessions: Addr<Owner<Sessions>>,
+    attempts: Addr<Owner<Attempts>>,
     documents: Addr<documents::DocumentsOwner>,
     policy_sets: Addr<policy_sets::PolicySetsOwner>,
     deaths: Vec<NextDeath>,
@@ -105,7 +109,7 @@ impl Actors {
     /// Starts all owners on the given arbiters, grant-set shards dealt round.
     pub fn start(arbiters: &[ArbiterHandle], views: Arc<Views>) -> Option<Self> {
         let first = arbiters.first()?;
-        let deaths: Vec<NextDeath> = (0..SHARDS + 3).map(|_| NextDeath::default()).collect();
+        let deaths: Vec<NextDeath> = (0..SHARDS + 4).map(|_| NextDeath::default()).collect();
         deaths.iter().for_each(|death| death.set(None));
         let grants = deaths
             .iter()
@@ -118,12 +122,14 @@ impl Actors {
             .collect();
         let mut rest = deaths.iter().skip(usize::from(SHARDS)).cloned();
         let (blacklist_death, session_death, answer_death) = (rest.next()?, rest.next()?, rest.next()?);
+        let attempts_death = rest.next()?;
         let own = || views.clone();
-        let (a, b, c, d) = (own(), own(), own(), own());
+        let (a, b, c, d, e) = (own(), own(), own(), own(), own());
         Some(Self {
             grants,
             blacklist: start(first, move || Owner::new(a, blacklist_death)),
             sessions: start(first, move || Owner::new(b, session_death)),
+            attempts: start(first, move || Owner::new(e, attempts_death)),
             documents: start(first, move || documents::DocumentsOwner::new(c, answer_death)),
             policy_sets: start(first, move || policy_sets::PolicySetsOwner::new(d)),
             deaths,
@@ -134,6 +140,11 @@ impl Actors {
     /// The documents' owner, for listings.
     pub fn documents(&self) -> &Addr<documents::DocumentsOwner> {
         &self.documents
+    }
+
+    /// The sessions' owner, for listings.
+    pub fn sessions(&self) -> &Addr<Owner<Sessions>> {
+        &self.sessions
     }
 
     /// When the next thing dies: the leader ticks then.
@@ -158,13 +169,13 @@ impl Actors {
 impl Owners for Actors {
     async fn apply(&self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
         let reached = batch.last().map(|committed| (committed.at, committed.seq));
-        let Split { grants, blacklist, sessions, documents, mut outcomes } = split(batch);
+        let Split { grants, blacklist, sessions, attempts, documents, mut outcomes } = split(batch);
         let grants = self.grants.iter().zip(grants).filter(|(_, tasks)| !tasks.is_empty());
         let grants = join_all(grants.map(|(owner, tasks)| ask(owner, Apply::<GrantCommand>(tasks))));
         let blacklist = async {
             match blacklist.is_empty() {
                 true => Vec::new(),
-                false => ask(&self.blacklist, Apply::<BlacklistJti>(blacklist)).await,
+                false => ask(&self.blacklist, Apply::<BlacklistCommand>(blacklist)).await,
             }
         };
         let sessions = async {
@@ -173,14 +184,22 @@ impl Owners for Actors {
                 false => ask(&self.sessions, Apply::<SessionCommand>(sessions)).await,
             }
         };
+        let attempts = async {
+            match attempts.is_empty() {
+                true => Vec::new(),
+                false => ask(&self.attempts, Apply::<AttemptCommand>(attempts)).await,
+            }
+        };
         let documents = async {
             match documents.is_empty() {
                 true => Vec::new(),
                 false => self.apply_documents(documents).await,
             }
         };
-        let (grants, blacklist, sessions, documents) = tokio::join!(grants, blacklist, sessions, documents);
-        for (place, outcome) in grants.into_iter().flatten().chain(blacklist).chain(sessions).chain(documents) {
+        let (grants, blacklist, sessions, attempts, documents) =
+            tokio::join!(grants, blacklist, sessions, attempts, documents);
+        let others = blacklist.into_iter().chain(sessions).chain(attempts).chain(documents);
+        for (place, outcome) in grants.into_iter().flatten().chain(others) {
             if let Some(slot) = outcomes.get_mut(place) {
                 *slot = outcome;
             }
@@ -198,16 +217,19 @@ impl Owners for Actors {
             grants,
             ask(&self.blacklist, Freeze::<Blacklist>::now()).await,
             ask(&self.sessions, Freeze::<Sessions>::now()).await,
+            ask(&self.attempts, Freeze::<Attempts>::now()).await,
             ask(&self.documents, Freeze::<Documents>::now()).await,
         )
     }
 
     async fn install(&self, state: State) {
-        let State { grants, blacklist, sessions, documents } = state;
-        let now = grants.iter().map(GrantSets::now).chain([blacklist.now(), sessions.now(), documents.now()]).max();
+        let State { grants, blacklist, sessions, attempts, documents } = state;
+        let others = [blacklist.now(), sessions.now(), attempts.now(), documents.now()];
+        let now = grants.iter().map(GrantSets::now).chain(others).max();
         join_all(self.grants.iter().zip(grants).map(|(owner, shard)| ask(owner, Install(shard)))).await;
         ask(&self.blacklist, Install(blacklist)).await;
         ask(&self.sessions, Install(sessions)).await;
+        ask(&self.attempts, Install(attempts)).await;
         let policy: Vec<DocumentChange> = documents.iter().filter(|(key, _)| policy_sets::concerns(key)).collect();
         ask(&self.documents, Install(documents)).await;
         ask(&self.policy_sets, Install(policy)).await;

@@ -6,6 +6,7 @@
 pub mod zero_page;
 
 use crate::{
+    attempts::{self, Attempt, Stopped},
     audit::{
         authentication::{Authentication, FailureReason, Happened, Progress},
         context,
@@ -13,20 +14,11 @@ use crate::{
     caller::is_active,
     consensus::Unavailable,
     desk::Desk,
-    host,
-    secrets::{HandleKind, Minted},
+    sessions::{self, NotStarted, Started},
     views::Entry,
 };
-use jiff::Timestamp;
-use quorate_raft::{
-    Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, Span,
-    sessions::{CreateSession, SessionData},
-};
+use quorate_raft::{DocumentKey, Kind, RealmPath};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
-
-/// Longest life of a session and longest pause between two uses, minutes: AM's defaults (b.6).
-const MAX_SESSION_MINUTES: u64 = 120;
-const MAX_IDLE_MINUTES: u64 = 30;
 
 /// The services that a realm has: who decides about the credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +74,12 @@ pub enum Failure {
     /// Unknown, wrong, or not active: one answer, so that nobody can probe.
     #[error("login failure")]
     Denied,
+    /// Too many have failed before, or no decision: nothing is said about the password.
+    #[error(transparent)]
+    Stopped(Stopped),
+    /// The right password, but no session.
+    #[error(transparent)]
+    NotStarted(NotStarted),
     /// No decision.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -98,10 +96,26 @@ pub async fn login(
     name: &str,
     password: &str,
     from: Option<IpAddr>,
-) -> Result<Minted, Failure> {
-    let proved = prove(desk, realm, service, name, password).await;
+) -> Result<Started, Failure> {
+    let proved = prove(desk, realm, service, name, password, from).await;
     tell(desk, realm, service, name, from, &proved);
-    start_session(desk, realm, service, proved?, from).await.map_err(Failure::Unavailable)
+    let Proved { key, entry } = proved?;
+    let new = sessions::New {
+        realm: realm.clone(),
+        subject: key,
+        entry,
+        service: service.name().to_owned(),
+        auth_level: 0,
+        properties: BTreeMap::new(),
+        from,
+        max_life: None,
+        max_idle: None,
+        upgraded: None,
+    };
+    sessions::start(desk, new).await.map_err(|refused| match refused {
+        NotStarted::Unavailable(unavailable) => Failure::Unavailable(unavailable),
+        other => Failure::NotStarted(other),
+    })
 }
 
 /// Verifies `password` and starts nothing (`noSession=true`).
@@ -114,9 +128,10 @@ pub async fn check(
     service: Service,
     name: &str,
     password: &str,
+    from: Option<IpAddr>,
 ) -> Result<(), Failure> {
-    let proved = prove(desk, realm, service, name, password).await;
-    tell(desk, realm, service, name, None, &proved);
+    let proved = prove(desk, realm, service, name, password, from).await;
+    tell(desk, realm, service, name, from, &proved);
     proved.map(drop)
 }
 
@@ -130,9 +145,11 @@ fn tell(
     outcome: &Result<Proved, Failure>,
 ) {
     let (progress, user_id) = match outcome {
-        Ok(proved) => (Progress::Successful, Some(universal_id(realm, &proved.key).into())),
+        Ok(proved) => (Progress::Successful, Some(sessions::universal_id(realm, &proved.key).into())),
         Err(Failure::Denied) => (Progress::Failed(FailureReason::LoginFailed), None),
-        Err(Failure::Unavailable(_)) => return,
+        Err(Failure::Stopped(Stopped::Paused(_))) => (Progress::Failed(FailureReason::LockedOut), None),
+        Err(Failure::NotStarted(_)) => (Progress::Failed(FailureReason::SessionCreateError), None),
+        Err(Failure::Stopped(Stopped::Unavailable(_)) | Failure::Unavailable(_)) => return,
     };
     let address = from.or_else(|| Some(context::current()?.address()?.ip()));
     desk.audit().authentication(Authentication {
@@ -159,100 +176,35 @@ async fn prove(
     service: Service,
     name: &str,
     password: &str,
+    from: Option<IpAddr>,
 ) -> Result<Proved, Failure> {
     desk.barrier().await?;
     let key = DocumentKey::new(realm, service.kind(), &service.id(name));
     let entry = desk.views().entry(&key);
     let verifier = entry.as_ref().and_then(|entry| entry.json().get(service.verifier())?.as_str().map(str::to_owned));
-    let fits = desk.passwords().verify(verifier.as_deref(), password).await?;
+    // Nobody hears that an account exists but is not active: that is a wrong password like any other.
+    let active = entry.as_deref().is_some_and(|entry| is_active(key.kind, entry));
+    let verify = async {
+        let fits = desk.passwords().verify(verifier.as_deref(), password).await?;
+        Ok(fits && active)
+    };
+    let attempt = Attempt::new(key.clone(), from);
+    let proved = attempts::guarded(desk, &attempt, verify).await.map_err(|stopped| match stopped {
+        Stopped::Unavailable(unavailable) => Failure::Unavailable(unavailable),
+        paused @ Stopped::Paused(_) => Failure::Stopped(paused),
+    })?;
     match entry {
-        Some(entry) if fits && is_active(key.kind, &entry) => Ok(Proved { key, entry }),
+        Some(entry) if proved => Ok(Proved { key, entry }),
         _ => Err(Failure::Denied),
     }
-}
-
-async fn start_session(
-    desk: &Desk,
-    realm: &RealmPath,
-    service: Service,
-    proved: Proved,
-    from: Option<IpAddr>,
-) -> Result<Minted, Unavailable> {
-    let Proved { key, entry } = proved;
-    let name = entry.json().get("username").and_then(|name| name.as_str()).unwrap_or(&key.id).to_owned();
-    let universal_id = universal_id(realm, &key);
-    let (process, counter) = desk.next_audit();
-    let text = |text: &str| Arc::<str>::from(text);
-    let instant = Timestamp::from_millisecond(i64::try_from(host::now().0).unwrap_or(i64::MAX)).unwrap_or_default();
-    let properties: BTreeMap<Arc<str>, Arc<str>> = [
-        ("AMCtxId", audit_text(process, counter)),
-        ("Service", service.name().to_owned()),
-        ("Organization", realm_dn(realm)),
-        ("authInstant", instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-    ]
-    .into_iter()
-    .chain(from.map(|address| ("Host", address.to_canonical().to_string())))
-    .map(|(name, value)| (text(name), text(&value)))
-    .collect();
-    let data = SessionData {
-        realm: realm.clone(),
-        fence: entry.document.fence,
-        subject: key,
-        name: name.into(),
-        universal_id: universal_id.into(),
-        auth_level: 0,
-        max_life: Span::from_secs(MAX_SESSION_MINUTES * 60),
-        max_idle: Span::from_secs(MAX_IDLE_MINUTES * 60),
-        properties,
-    };
-    let minted = Minted::new(HandleKind::Session, 0);
-    let create = CreateSession { hash: minted.hash(), data: Arc::new(data) };
-    match desk.propose(Command::CreateSession(create)).await? {
-        Outcome::Issued { .. } => Ok(minted),
-        Outcome::Refused(Refusal::Full) => Err(Unavailable::Overloaded),
-        Outcome::Refused(_) | Outcome::Done | Outcome::Written(_) => Err(Unavailable::Unknown),
-    }
-}
-
-/// `<uuid>-<counter>`: correlation data, never a credential (oauth2-tokens.md §2.1).
-pub fn audit_text(process: u128, counter: u64) -> String {
-    format!("{}-{counter}", uuid::Uuid::from_u128(process))
-}
-
-/// The realm's place in AM's directory tree, as universal ids show it (b.7).
-pub fn realm_dn(realm: &RealmPath) -> String {
-    let levels: Vec<&str> = realm.as_str().split('/').filter(|level| !level.is_empty()).collect();
-    match levels.is_empty() {
-        true => "ou=am-config".to_owned(),
-        false => {
-            levels.iter().rev().map(|level| format!("o={level},")).collect::<String>() + "ou=services,ou=am-config"
-        }
-    }
-}
-
-/// AM's universal id of a user or an agent.
-pub fn universal_id(realm: &RealmPath, key: &DocumentKey) -> String {
-    let class = if key.kind == Kind::User { "user" } else { "agent" };
-    format!("id={},ou={class},{}", key.id, realm_dn(realm))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{caller, testing};
-    use quorate_raft::Precondition;
+    use quorate_raft::{Command, Precondition};
     use serde_json::json;
-
-    #[test]
-    fn universal_ids_are_spelled_as_in_am() {
-        let user = |realm: &str, id: &str| {
-            let realm = RealmPath::from(realm);
-            universal_id(&realm, &DocumentKey::new(&realm, Kind::User, id))
-        };
-        assert_eq!(user("/", "amadmin"), "id=amadmin,ou=user,ou=am-config");
-        assert_eq!(user("/alpha", "demo"), "id=demo,ou=user,o=alpha,ou=services,ou=am-config");
-        assert_eq!(user("/a/b", "x"), "id=x,ou=user,o=b,o=a,ou=services,ou=am-config");
-    }
 
     #[actix_web::test]
     async fn the_administrator_gets_a_session_and_a_wrong_password_does_not() {
@@ -296,7 +248,7 @@ mod tests {
         let second = login(&desk, &root, users, "demo", "secret", None).await.expect("logs in").reveal();
         assert!(caller::session(&desk, &second).is_some());
         // Idle for longer than allowed.
-        alone.later.store(MAX_IDLE_MINUTES * 60_000, std::sync::atomic::Ordering::Relaxed);
+        alone.later.store(30 * 60_000, std::sync::atomic::Ordering::Relaxed);
         desk.propose(Command::Tick).await.expect("ticks");
         assert!(caller::session(&desk, &second).is_none());
     }

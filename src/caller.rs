@@ -5,18 +5,15 @@
 
 use crate::{
     audit::context,
-    bootstrap::ADMINISTRATOR_ID,
     consensus::Unavailable,
     desk::Desk,
     secrets::{HandleKind, Presented},
+    sessions::{self, client_based, settings::SessionSettings, token},
     views::Entry,
 };
 use actix_web::HttpRequest;
-use quorate_raft::{Command, Kind, RealmPath, Session, Span, TokenHash, sessions::TouchSession};
+use quorate_raft::{Command, Kind, RealmPath, Session, TokenHash, sessions::TouchSession};
 use std::sync::Arc;
-
-/// A session's use is noted when the last note is older than this: reads must not each cost a write. Milliseconds.
-const TOUCH_AFTER: u64 = 60_000;
 
 /// What a caller is, by the kind of its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +26,24 @@ pub enum Role {
     User,
 }
 
+/// Who keeps a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The cluster: the token is a handle.
+    ByCluster,
+    /// Its client: the token is the session. It does not idle out, and cannot be changed.
+    ByClient,
+}
+
 /// Somebody with a live session. Holding one is the proof: only [`authenticated`] and [`session`] make them.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The session's place in the state.
+    /// The session's place in the state; of one that its client keeps, under what it is revoked.
     pub hash: TokenHash,
     /// The session.
     pub session: Arc<Session>,
+    /// Who keeps it.
+    pub kept: Kept,
     /// What the caller is.
     pub role: Role,
 }
@@ -78,21 +86,32 @@ pub fn presented_token(desk: &Desk, request: &HttpRequest) -> Option<String> {
 }
 
 /// The live session behind `token`, as the views show it: call [`Desk::barrier`] first.
-pub fn session(desk: &Desk, token: &str) -> Option<Caller> {
-    let Presented { hash, .. } = Presented::parse(HandleKind::Session, token)?;
-    let session = desk.views().session(&hash)?;
+pub fn session(desk: &Desk, presented: &str) -> Option<Caller> {
+    let token = token::normal(presented)?;
+    let (hash, session, kept) = match client_based::looks_like(&token) {
+        true => {
+            let (hash, session) = client_based::open(desk, &token)?;
+            let ended = desk.views().blacklist.pin().contains_key(&hash);
+            let alive = !ended && session.created + session.data.max_life > sessions::now(desk);
+            // The cluster keeps the administrator's, whatever is presented.
+            (alive && !sessions::is_administrator(&session.data.subject)).then_some((hash, session, Kept::ByClient))?
+        }
+        false => {
+            let Presented { hash, .. } = Presented::parse(HandleKind::Session, &token)?;
+            (hash, desk.views().session(&hash)?, Kept::ByCluster)
+        }
+    };
     let data = &session.data;
     let entry = desk.views().entry(&data.subject)?;
     if entry.document.fence != data.fence || !is_active(data.subject.kind, &entry) {
         return None;
     }
-    let root = data.subject.realm == RealmPath::root();
     let role = match data.subject.kind {
-        Kind::User if root && &*data.subject.id == ADMINISTRATOR_ID => Role::Administrator,
+        _ if sessions::is_administrator(&data.subject) => Role::Administrator,
         Kind::User => Role::User,
         _ => Role::Agent,
     };
-    Some(Caller { hash, session, role })
+    Some(Caller { hash, session, kept, role })
 }
 
 /// The caller of `request`, if it carries a live session. Includes the barrier, and notes that the session was used.
@@ -112,9 +131,11 @@ pub async fn authenticated(desk: &Desk, request: &HttpRequest) -> Result<Option<
     Ok(caller)
 }
 
-/// Notes the use of a session, now and then, without making anybody wait for it.
+/// Notes the use of a session, now and then, without making anybody wait for it: reads must not each cost a write. How often
+/// is for the realm to say (`latestAccessTimeUpdateFrequency`).
 pub fn touch(desk: &Desk, caller: &Caller) {
-    if desk.views().log_time() >= caller.session.used + Span(TOUCH_AFTER) {
+    let due = || caller.session.used + SessionSettings::of(desk, caller.realm()).touch_after;
+    if caller.kept == Kept::ByCluster && sessions::now(desk) >= due() {
         let (desk, hash) = (desk.clone(), caller.hash);
         // A lost note costs the session some of its idle time; the next use notes again.
         actix_web::rt::spawn(async move { drop(desk.propose(Command::TouchSession(TouchSession(hash))).await) });

@@ -36,7 +36,7 @@ use crate::audit;
 use crate::decisions;
 use crate::passwords::Encoded;
 
-pub use self::bounds::{Limits, RaftTiming};
+pub use self::bounds::{AttemptLimits, Limits, RaftTiming};
 pub use self::peers::{Bootstrap, Member, PeerAddress, PeerSecurity, Peers};
 use self::reader::Reader;
 pub use self::secret::{MasterKey, MasterKeySource, Secret};
@@ -80,6 +80,8 @@ pub struct Config {
     pub raft: RaftTiming,
     /// Bounds on work and input.
     pub limits: Limits,
+    /// Bounds on guessing.
+    pub attempts: AttemptLimits,
     /// Time for a graceful stop.
     pub shutdown: Duration,
 }
@@ -155,6 +157,7 @@ impl Config {
         let decisions = decisions(reader);
         let raft = RaftTiming::read(reader);
         let limits = Limits::read(reader);
+        let attempts = AttemptLimits::read(reader);
         let shutdown = reader.number("shutdown_seconds", 1..=600);
         Some(Self {
             node_id: node_id?,
@@ -173,6 +176,7 @@ impl Config {
             decisions: decisions?,
             raft: raft?,
             limits: limits?,
+            attempts: attempts?,
             shutdown: Duration::from_secs(shutdown?),
         })
     }

@@ -33,11 +33,12 @@ use crate::{
         subject::{Claims, Profile, Qualified, Session, Subject, UniversalId},
         tree,
     },
+    sessions,
     telemetry::{self, label},
 };
 use actix_web::HttpRequest;
 use metrics::{Counter, Histogram, counter, histogram};
-use quorate_raft::{Command, RealmPath, Seq, TokenHash, sessions::DestroySession};
+use quorate_raft::{RealmPath, Seq};
 use serde_json::Value;
 use std::{
     net::IpAddr,
@@ -86,7 +87,7 @@ impl Rules {
 #[derive(Clone, Debug, Default)]
 pub struct Who {
     subject: Subject,
-    hash: Option<TokenHash>,
+    owner: Option<Caller>,
 }
 
 impl Who {
@@ -96,12 +97,12 @@ impl Who {
         let data = &owner.session.data;
         let mut subject = Subject { session: Some(session(owner, address)), ..Subject::default() };
         subject.profile = desk.views().entry(&data.subject).map(|entry| profile(entry.json()));
-        Self { subject, hash: Some(owner.hash) }
+        Self { subject, owner: Some(owner.clone()) }
     }
 
     /// Known by claims.
     pub fn claims(claims: Claims) -> Self {
-        Self { subject: Subject::claims(claims), hash: None }
+        Self { subject: Subject::claims(claims), owner: None }
     }
 
     /// With claims besides.
@@ -349,12 +350,10 @@ impl Question<'_> {
     /// scripts here, so nothing else can be asked for.
     fn carry_out(&self, decisions: &[Decision]) {
         let terminate = decisions.iter().any(|decision| decision.effects.contains(&Effect::TerminateSession));
-        if let (true, Some(hash)) = (terminate, self.who.hash) {
+        if let (true, Some(owner)) = (terminate, self.who.owner.clone()) {
             let desk = self.desk.clone();
             // The decision has been made without the session; whether it is gone already does not change it.
-            actix_web::rt::spawn(
-                async move { drop(desk.propose(Command::DestroySession(DestroySession(hash))).await) },
-            );
+            actix_web::rt::spawn(async move { sessions::end(&desk, &owner).await });
         }
     }
 }

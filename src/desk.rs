@@ -6,7 +6,9 @@ use crate::{
     actors::{
         Actors,
         documents::{Collect, Collection},
+        sessions::{ListSessions, Listed, Whose},
     },
+    attempts::Guard,
     audit::Audit,
     base_url::BaseUrl,
     consensus::{Consensus, Unavailable},
@@ -17,6 +19,7 @@ use crate::{
     views::{Entry, Views},
 };
 use actix::MailboxError;
+use actix_web::cookie::SameSite;
 use quorate_raft::{
     Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq, Write,
     documents::{Change, WriteDocuments},
@@ -46,6 +49,8 @@ pub struct Parts {
     pub audit: Audit,
     /// How questions to policies are answered.
     pub rules: Rules,
+    /// Limits failed attempts.
+    pub guard: Guard,
     /// What the outside is told about where we are, and names of cookies and headers.
     pub front: Front,
     /// First half of `auditTrackingId`.
@@ -63,6 +68,8 @@ pub struct Front {
     pub cookie_name: String,
     /// Whether session cookies carry `Secure`.
     pub cookie_secure: bool,
+    /// What session cookies say about requests from other sites; `None`: nothing.
+    pub cookie_same_site: Option<SameSite>,
 }
 
 /// Why documents were not written.
@@ -105,6 +112,11 @@ impl Desk {
     /// How questions to policies are answered.
     pub fn rules(&self) -> &Rules {
         &self.0.rules
+    }
+
+    /// How failed attempts are limited.
+    pub fn guard(&self) -> &Guard {
+        &self.0.guard
     }
 
     /// Whether this node has applied the entry at `revision`, or will never: asks the log for one more entry before it says
@@ -176,6 +188,22 @@ impl Desk {
         }
         match tokio::time::timeout(std::time::Duration::from_secs(2), documents.send(request)).await {
             Ok(Ok(collection)) => Ok(collection),
+            Ok(Err(MailboxError::Closed)) => Err(Unavailable::NoQuorum),
+            Ok(Err(MailboxError::Timeout)) | Err(_) => Err(Unavailable::Overloaded),
+        }
+    }
+
+    /// Live sessions, at most so many, without a look at those of others.
+    ///
+    /// # Errors
+    /// [`Unavailable::Overloaded`] when the owner's mailbox is full.
+    pub async fn sessions_of(&self, whose: Whose, most: usize) -> Result<Listed, Unavailable> {
+        let owner = self.0.actors.sessions();
+        if !owner.connected() {
+            return Err(Unavailable::NoQuorum);
+        }
+        match tokio::time::timeout(std::time::Duration::from_secs(2), owner.send(ListSessions { whose, most })).await {
+            Ok(Ok(listed)) => Ok(listed),
             Ok(Err(MailboxError::Closed)) => Err(Unavailable::NoQuorum),
             Ok(Err(MailboxError::Timeout)) | Err(_) => Err(Unavailable::Overloaded),
         }

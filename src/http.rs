@@ -107,6 +107,7 @@ async fn metrics_page(metrics: web::Data<Metrics>, status: web::Data<Status>) ->
         ("codes", views.codes.len()),
         ("blacklist", views.blacklist.len()),
         ("sessions", views.sessions.len()),
+        ("attempts", views.attempts.len()),
         ("documents", views.documents.len()),
     ] {
         gauge!(telemetry::LIVE_RECORDS, label::OWNER => owner).set(live as f64);

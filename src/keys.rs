@@ -244,6 +244,19 @@ impl SigningKey {
         }
     }
 
+    /// 32 bytes for a purpose of their own, which every node of the cluster can derive and nobody else: HMAC-SHA256 is a
+    /// pseudo-random function, and no JWS begins with the word and the space that stand before the label.
+    ///
+    /// # Errors
+    /// [`KeyError::Missing`] for a key that is not symmetric: what it signs is public.
+    pub fn derived(&self, label: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        if !matches!(self.key, Material::Hmac(_)) {
+            return Err(KeyError::Missing);
+        }
+        let tag = Zeroizing::new(self.signature(format!("derive {label}").as_bytes())?);
+        tag.first_chunk().copied().map(Zeroizing::new).ok_or(KeyError::Crypto)
+    }
+
     /// The public key as a JWK (RFC 7517); `None` for a symmetric one.
     pub fn jwk(&self) -> Option<Value> {
         let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);

@@ -3,6 +3,7 @@
 //! Read `desk` (what a handler works with), `actors` and `views` (who holds the state, who shows it), then the services.
 
 pub mod actors;
+pub mod attempts;
 pub mod audit;
 pub mod authn;
 pub mod authzen;
@@ -27,6 +28,7 @@ pub mod realms;
 pub mod rest;
 pub mod secrets;
 pub mod serve;
+pub mod sessions;
 pub mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;

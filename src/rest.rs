@@ -57,6 +57,7 @@ use crate::{
         serve::{self, Place, Routed},
     },
     desk::Desk,
+    sessions::cookies,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use routes::{Found, Target};
@@ -146,7 +147,9 @@ async fn answer(
             let realm = realm.resolve(desk, &head.params).await?;
             let place = Place { path: &endpoint, id: rest.first().map(String::as_str) };
             let routed = Routed { resource: &**resource, place, head: &head, body: &body, realm: &realm };
-            Ok(serve::serve(desk, request, routed).await)
+            let mut response = serve::serve(desk, request, routed).await;
+            cookies::amend(request, &mut response);
+            Ok(response)
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::{
     actors::Actors,
+    attempts::Guard,
     audit::Audit,
     base_url::Settings,
     bootstrap,
@@ -118,6 +119,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         audit: Audit::start(config.audit.clone(), config.log.format)
             .during("starting to record events (audit.directory, audit.enabled)")?,
         rules: Rules::new(&config.decisions),
+        guard: Guard { limits: config.attempts, trusted_proxies: config.site.trusted_proxies.clone() },
         front: Front {
             context_path: config.site.context_path.clone(),
             cookie_name: config.site.cookie_name.clone(),
@@ -126,6 +128,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
                 CookieSecure::Never => false,
                 CookieSecure::Auto => config.base_url().starts_with("https:"),
             },
+            cookie_same_site: config.site.cookie_same_site,
         },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(1),

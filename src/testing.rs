@@ -2,6 +2,7 @@
 
 use crate::{
     actors::Actors,
+    attempts::Guard,
     audit::Audit,
     base_url::Settings,
     bootstrap,
@@ -80,7 +81,13 @@ pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> 
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
         rules: Rules::new(decisions),
-        front: Front { context_path: "/am".into(), cookie_name: "iPlanetDirectoryPro".into(), cookie_secure: false },
+        guard: Guard::default(),
+        front: Front {
+            context_path: "/am".into(),
+            cookie_name: "iPlanetDirectoryPro".into(),
+            cookie_secure: false,
+            cookie_same_site: None,
+        },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),
     });

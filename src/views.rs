@@ -5,7 +5,7 @@
 use papaya::{HashMap, HashSet};
 use quorate_raft::{
     AccessToken, ByHash, Document, DocumentKey, GrantId, Kind, RealmPath, Seq, Session, Stamp, TokenHash,
-    grant_sets::StoredCode,
+    attempts::Counter, grant_sets::StoredCode,
 };
 use serde_json::Value;
 use std::{
@@ -86,6 +86,8 @@ pub struct Views {
     pub blacklist: HashView<Stamp>,
     /// Live sessions.
     pub sessions: HashView<Arc<Session>>,
+    /// Failed attempts.
+    pub attempts: HashView<Counter>,
     /// Documents.
     pub documents: HashMap<DocumentKey, Arc<Entry>>,
     /// Compiled policy sets, by realm and name.
@@ -145,6 +147,12 @@ impl Views {
     pub fn session(&self, hash: &TokenHash) -> Option<Arc<Session>> {
         let now = self.log_time();
         self.sessions.pin().get(hash).filter(|session| session.expires() > now).cloned()
+    }
+
+    /// Failed attempts under `key`, unless log time has passed what they mean.
+    pub fn attempts(&self, key: &TokenHash) -> Option<Counter> {
+        let now = self.log_time();
+        self.attempts.pin().get(key).copied().filter(|counter| counter.until > now)
     }
 
     /// Whether a client-based token is revoked, by the hash of its `jti` and by its family.

@@ -7,12 +7,13 @@
 //! any effect (ADR 9). [`Draft::deadline`] is one half of that, [`DRAFT_WINDOW_MS`] the other.
 
 use crate::{
-    blacklist::BlacklistJti,
+    attempts::{ClearFailures, NoteFailure},
+    blacklist::{BlacklistJti, Spend},
     documents::{DocumentKey, WriteDocuments},
     grant_sets::{IssueAccess, IssueCode, RedeemCode, RevokeAccess, RevokeGrant},
     ids::{ProposalId, RealmPath, Seq},
     limits::DRAFT_WINDOW_MS,
-    sessions::{CreateSession, DestroySession, TouchSession},
+    sessions::{CreateSession, DestroySession, DestroySessionsOf, StartSession, TouchSession, UpdateSession},
     time::{Span, Stamp},
 };
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,18 @@ pub enum Command {
     WriteDocuments(WriteDocuments),
     /// Delete a realm's document and every document in the realm.
     DeleteRealm(RealmPath),
+    /// Use something that may be used once.
+    Spend(Spend),
+    /// Start a session under a quota or in the place of another.
+    StartSession(StartSession),
+    /// Change properties of a session.
+    UpdateSession(UpdateSession),
+    /// End all sessions of a subject.
+    DestroySessionsOf(DestroySessionsOf),
+    /// Count a failed attempt.
+    NoteFailure(NoteFailure),
+    /// Forget failed attempts after one that succeeded.
+    ClearFailures(ClearFailures),
 }
 
 impl Command {
@@ -89,6 +102,12 @@ impl Command {
             Self::DestroySession(_) => "destroy_session",
             Self::WriteDocuments(_) => "write_documents",
             Self::DeleteRealm(_) => "delete_realm",
+            Self::Spend(_) => "spend",
+            Self::StartSession(_) => "start_session",
+            Self::UpdateSession(_) => "update_session",
+            Self::DestroySessionsOf(_) => "destroy_sessions_of",
+            Self::NoteFailure(_) => "note_failure",
+            Self::ClearFailures(_) => "clear_failures",
         }
     }
 }
@@ -171,6 +190,10 @@ pub enum Refusal {
     Untimely,
     /// The document does not go by itself: a realm takes everything in it along ([`Command::DeleteRealm`]).
     Protected(DocumentKey),
+    /// The subject has as many sessions as it may have.
+    Quota,
+    /// There have been too many failed attempts; nothing is let through until the pause is over.
+    Paused,
 }
 
 impl Refusal {
@@ -194,6 +217,8 @@ impl Refusal {
             Self::Dangling(_) => "dangling",
             Self::Untimely => "untimely",
             Self::Protected(_) => "protected",
+            Self::Quota => "quota",
+            Self::Paused => "paused",
         }
     }
 }

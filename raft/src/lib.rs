@@ -1,7 +1,7 @@
 //! Everything that must come out the same on every node: no clock, no dice, no HTTP, no actors.
 //!
-//! Read `ids`, `token`, `time` (nouns), `command` (verbs), `grant_sets`, `blacklist`, `sessions`, `documents`
-//! (their effect), `state` (all of it together), `owners` (who holds it), `store` (openraft and sled).
+//! Read `ids`, `token`, `time` (nouns), `command` (verbs), `grant_sets`, `blacklist`, `sessions`, `attempts`,
+//! `documents` (their effect), `state` (all of it together), `owners` (who holds it), `store` (openraft and sled).
 //!
 //! | id  | invariant                                                | held by                              |
 //! |-----|----------------------------------------------------------|--------------------------------------|
@@ -14,6 +14,7 @@
 //! | R-7 | what has expired is gone: state is a function of the live | `tests/properties.rs`                |
 //! | R-8 | no copy of a proposal has an effect once what came of it is forgotten | `owners::split`, `tests/properties.rs` |
 
+pub mod attempts;
 pub mod blacklist;
 pub mod buckets;
 pub mod codec;
@@ -30,6 +31,7 @@ pub mod store;
 pub mod time;
 pub mod token;
 
+pub use attempts::Attempts;
 pub use blacklist::Blacklist;
 pub use command::{Batch, Command, Draft, Outcome, Refusal};
 pub use documents::{Document, DocumentKey, Documents, Kind, Precondition, Write};
@@ -37,7 +39,7 @@ pub use grant_sets::{AccessToken, GrantSets};
 pub use ids::{ClientId, GrantId, OwnerId, ProposalId, RealmPath, Seq};
 pub use live_tokens::{ByHash, LiveTokens, TokenId};
 pub use owners::{Committed, Owned, Owners};
-pub use sessions::{Session, Sessions};
+pub use sessions::{Session, SessionData, Sessions};
 pub use state::{Frozen, State};
 pub use time::{Span, Stamp};
 pub use token::{Challenge, TokenHash};

@@ -18,6 +18,15 @@ pub const MAX_LIVE_PER_SHARD: usize = 8 << 20;
 /// Live sessions of the cluster.
 pub const MAX_SESSIONS: usize = 8 << 20;
 
+/// Bytes of all names and values of a session's properties.
+pub const MAX_PROPERTY_BYTES: usize = 16 << 10;
+
+/// Counters of failed attempts; beyond it the one that matters least is given up.
+pub const MAX_ATTEMPTS: usize = 1 << 17;
+
+/// Keys under which one attempt is counted, cleared or held up.
+pub const MAX_COUNTS: usize = 4;
+
 /// Document proposals whose answers are remembered for retries; beyond it a proposal is refused (`Full`), for what is
 /// remembered must not be forgotten early. Two thousand a second, without end.
 pub const MAX_ANSWERS: usize = 1 << 18;

@@ -2,7 +2,8 @@
 //! production, a plain value in tests and simulation. [`Clock`] and [`split`] are shared by both, so that they agree.
 
 use crate::{
-    blacklist::BlacklistJti,
+    attempts::AttemptCommand,
+    blacklist::BlacklistCommand,
     command::{Batch, Command, Outcome, Refusal, is_timely},
     documents::DocumentCommand,
     grant_sets::GrantCommand,
@@ -124,9 +125,11 @@ pub struct Split {
     /// Grant sets, by shard.
     pub grants: Vec<Vec<Task<GrantCommand>>>,
     /// The blacklist.
-    pub blacklist: Vec<Task<BlacklistJti>>,
+    pub blacklist: Vec<Task<BlacklistCommand>>,
     /// Sessions.
     pub sessions: Vec<Task<SessionCommand>>,
+    /// Failed attempts.
+    pub attempts: Vec<Task<AttemptCommand>>,
     /// Documents.
     pub documents: Vec<Task<DocumentCommand>>,
     /// An outcome for each command: the owners' answers go into their places. Final are [`Outcome::Done`] of a tick, and
@@ -158,6 +161,7 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
         grants: (0..SHARDS).map(|_| Vec::new()).collect(),
         blacklist: Vec::new(),
         sessions: Vec::new(),
+        attempts: Vec::new(),
         documents: Vec::new(),
         outcomes: vec![Outcome::Done; batch.len()],
     };
@@ -173,6 +177,7 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
                 split.grants.iter_mut().for_each(|tasks| tasks.push(Task::Tick(at)));
                 split.blacklist.push(Task::Tick(at));
                 split.sessions.push(Task::Tick(at));
+                split.attempts.push(Task::Tick(at));
                 split.documents.push(Task::Tick(at));
             }
             Command::IssueAccess(c) => grant(c.hint, GrantCommand::IssueAccess(c)),
@@ -180,12 +185,18 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
             Command::RedeemCode(c) => grant(c.hint, GrantCommand::RedeemCode(c)),
             Command::RevokeAccess(c) => grant(c.hint, GrantCommand::RevokeAccess(c)),
             Command::RevokeGrant(c) => grant(c.hint, GrantCommand::RevokeGrant(c)),
-            Command::BlacklistJti(c) => split.blacklist.push(seat.task(c)),
+            Command::BlacklistJti(c) => split.blacklist.push(seat.task(BlacklistCommand::Revoke(c))),
+            Command::Spend(c) => split.blacklist.push(seat.task(BlacklistCommand::Spend(c))),
             Command::CreateSession(c) => split.sessions.push(seat.task(SessionCommand::Create(c))),
             Command::TouchSession(c) => split.sessions.push(seat.task(SessionCommand::Touch(c))),
             Command::DestroySession(c) => split.sessions.push(seat.task(SessionCommand::Destroy(c))),
             Command::WriteDocuments(c) => split.documents.push(seat.task(DocumentCommand::Write(c))),
             Command::DeleteRealm(c) => split.documents.push(seat.task(DocumentCommand::DeleteRealm(c))),
+            Command::StartSession(c) => split.sessions.push(seat.task(SessionCommand::Start(c))),
+            Command::UpdateSession(c) => split.sessions.push(seat.task(SessionCommand::Update(c))),
+            Command::DestroySessionsOf(c) => split.sessions.push(seat.task(SessionCommand::DestroyOf(c))),
+            Command::NoteFailure(c) => split.attempts.push(seat.task(AttemptCommand::Note(c))),
+            Command::ClearFailures(c) => split.attempts.push(seat.task(AttemptCommand::Clear(c))),
         }
     }
     split

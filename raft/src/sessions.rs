@@ -1,11 +1,18 @@
 //! Sessions (SSO tokens): who authenticated, when, and until when it counts.
+//!
+//! | what is decided inside one entry                            | here               |
+//! |-------------------------------------------------------------|--------------------|
+//! | whether a subject may have one more, and which one goes      | `Sessions::start`  |
+//! | that an upgraded session ends when the new one starts        | `Sessions::start`  |
+//! | changes of properties: of each property, the last one counts | `Sessions::update` |
+//! | that all sessions of a subject end                           | `Sessions::destroy_of` |
 
 use crate::{
     buckets::Buckets,
     command::{Outcome, Refusal},
-    documents::DocumentKey,
-    ids::{RealmPath, Seq},
-    limits::{DRAFT_WINDOW_MS, MAX_SESSIONS},
+    documents::{DocumentKey, Kind},
+    ids::{ProposalId, RealmPath, Seq},
+    limits::{DRAFT_WINDOW_MS, MAX_ANSWERS, MAX_PROPERTY_BYTES, MAX_SESSIONS},
     owners::{Committed, Owned},
     time::{Span, Stamp},
     token::TokenHash,
@@ -74,6 +81,54 @@ pub struct TouchSession(pub TokenHash);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestroySession(pub TokenHash);
 
+/// How many sessions a subject may have, and what happens to the others when one more starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Most sessions at the same time; at least one.
+    pub limit: u32,
+    /// What to do when there are as many.
+    pub exceeded: Exceeded,
+}
+
+/// What happens when a subject with as many sessions as it may have starts another. Order is the log format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exceeded {
+    /// The one that would die first ends.
+    DestroyNextExpiring,
+    /// The one that started first ends.
+    DestroyOldest,
+    /// All of them end.
+    DestroyAll,
+    /// There is no new one.
+    DenyAccess,
+}
+
+/// Start a session, as [`CreateSession`], under a quota or in the place of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartSession {
+    /// SHA-256 of the handle.
+    pub hash: TokenHash,
+    /// What it is about.
+    pub data: Arc<SessionData>,
+    /// How many the subject may have; `None`: any number.
+    pub quota: Option<Quota>,
+    /// A session of the same subject, which ends when this one starts.
+    pub replaces: Option<TokenHash>,
+}
+
+/// Change properties of a session; those that are not named stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateSession {
+    /// Which one.
+    pub hash: TokenHash,
+    /// New values by name; `None` takes the property away.
+    pub changes: BTreeMap<Arc<str>, Option<Arc<str>>>,
+}
+
+/// End all sessions of a subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestroySessionsOf(pub DocumentKey);
+
 /// The commands that sessions understand.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SessionCommand {
@@ -83,6 +138,12 @@ pub enum SessionCommand {
     Touch(TouchSession),
     /// See [`DestroySession`].
     Destroy(DestroySession),
+    /// See [`StartSession`].
+    Start(StartSession),
+    /// See [`UpdateSession`].
+    Update(UpdateSession),
+    /// See [`DestroySessionsOf`].
+    DestroyOf(DestroySessionsOf),
 }
 
 /// A session that changed, or ended.
@@ -96,8 +157,12 @@ pub struct Sessions {
     /// Sessions that were destroyed, or have expired early, as long as a copy of what made or ended them can have an effect
     /// (ADR 9).
     ended: Buckets<(Arc<Session>, Stamp)>,
-    /// Derived from both.
+    /// First answers of proposals that nothing else tells a copy of, until no copy can have an effect (R-6; ADR 9).
+    answers: Buckets<(Outcome, Stamp), ProposalId>,
+    // INVARIANT: the three below are derived from the ones above; `restore` rebuilds them.
     deaths: BTreeSet<(Stamp, TokenHash)>,
+    forgotten: BTreeSet<(Stamp, ProposalId)>,
+    by_subject: BTreeSet<(DocumentKey, TokenHash)>,
 }
 
 impl Owned for Sessions {
@@ -110,6 +175,11 @@ impl Owned for Sessions {
             SessionCommand::Create(create) => self.create(create, changed),
             SessionCommand::Touch(TouchSession(hash)) => self.touch(hash, changed),
             SessionCommand::Destroy(DestroySession(hash)) => self.destroy(&hash, changed),
+            SessionCommand::Start(start) => self.start(committed.id, start, changed),
+            SessionCommand::Update(update) => self.once(committed.id, |sessions| sessions.update(update, changed)),
+            SessionCommand::DestroyOf(DestroySessionsOf(subject)) => {
+                self.once(committed.id, |sessions| Ok(sessions.destroy_of(&subject, changed)))
+            }
         }
         .unwrap_or_else(Outcome::Refused)
     }
@@ -123,6 +193,7 @@ impl Owned for Sessions {
             // INVARIANT: a hash is live or ended, never both, so each has one death.
             match self.live.remove(&hash) {
                 Some(session) => {
+                    self.by_subject.remove(&(session.data.subject.clone(), hash));
                     let forget = session.created + Span(DRAFT_WINDOW_MS);
                     if forget > self.now {
                         self.remember(hash, session, forget);
@@ -132,6 +203,12 @@ impl Owned for Sessions {
                 None => drop(self.ended.remove(&hash)),
             }
         }
+        while let Some(&(when, id)) = self.forgotten.first()
+            && when <= self.now
+        {
+            self.forgotten.pop_first();
+            self.answers.remove(&id);
+        }
     }
 
     fn now(&self) -> Stamp {
@@ -139,29 +216,162 @@ impl Owned for Sessions {
     }
 
     fn next_death(&self) -> Option<Stamp> {
-        self.deaths.first().map(|&(when, _)| when)
+        let forgotten = self.forgotten.first().map(|&(when, _)| when);
+        self.deaths.first().map(|&(when, _)| when).into_iter().chain(forgotten).min()
     }
 
     fn frozen(&self) -> Self {
-        Self { now: self.now, live: self.live.clone(), ended: self.ended.clone(), deaths: BTreeSet::new() }
+        let (live, ended, answers) = (self.live.clone(), self.ended.clone(), self.answers.clone());
+        Self { now: self.now, live, ended, answers, ..Self::default() }
     }
 }
 
 impl Sessions {
     fn create(&mut self, create: CreateSession, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
-        // A handle is random: the same hash again is the same attempt again.
-        if let Some(stored) =
-            self.live.get(&create.hash).or_else(|| self.ended.get(&create.hash).map(|(session, _)| session))
-        {
-            return Ok(Outcome::Issued { issued: stored.created, expires: stored.expires() });
+        if let Some(first) = self.made(&create.hash) {
+            return Ok(first);
         }
         if self.live.len() + self.ended.len() >= MAX_SESSIONS {
             return Err(Refusal::Full);
         }
-        let session = Session { data: create.data, created: self.now, used: self.now };
+        Ok(self.begin(create.hash, create.data, changed))
+    }
+
+    /// What came of an earlier copy: a handle is random, so the same hash again is the same attempt again.
+    fn made(&self, hash: &TokenHash) -> Option<Outcome> {
+        let ended = || self.ended.get(hash).map(|(session, _)| session);
+        let stored = self.live.get(hash).or_else(ended)?;
+        Some(Outcome::Issued { issued: stored.created, expires: stored.expires() })
+    }
+
+    fn begin(&mut self, hash: TokenHash, data: Arc<SessionData>, changed: &mut Vec<SessionChange>) -> Outcome {
+        let session = Session { data, created: self.now, used: self.now };
         let outcome = Outcome::Issued { issued: session.created, expires: session.expires() };
-        self.set(create.hash, session, changed);
+        self.by_subject.insert((session.data.subject.clone(), hash));
+        self.set(hash, session, changed);
+        outcome
+    }
+
+    /// A session that was started tells a copy what came of it; a refusal has to be remembered, or a copy would start the
+    /// session after all, and end others for it.
+    fn start(
+        &mut self,
+        id: ProposalId,
+        start: StartSession,
+        changed: &mut Vec<SessionChange>,
+    ) -> Result<Outcome, Refusal> {
+        if let Some(first) = self.made(&start.hash).or_else(|| self.answered(id)) {
+            return Ok(first);
+        }
+        if self.answers.len() >= MAX_ANSWERS {
+            return Err(Refusal::Full);
+        }
+        let StartSession { hash, data, quota, replaces } = start;
+        let ending = self.make_room(&data, quota, replaces).inspect_err(|refusal| {
+            self.answer(id, Outcome::Refused(refusal.clone()));
+        })?;
+        for former in ending {
+            self.end(&former, changed);
+        }
+        Ok(self.begin(hash, data, changed))
+    }
+
+    /// Reads only: which sessions have to end for this one to start, or why it may not.
+    fn make_room(
+        &self,
+        data: &SessionData,
+        quota: Option<Quota>,
+        replaces: Option<TokenHash>,
+    ) -> Result<Vec<TokenHash>, Refusal> {
+        if size(&data.properties) > MAX_PROPERTY_BYTES || self.live.len() + self.ended.len() >= MAX_SESSIONS {
+            return Err(Refusal::Full);
+        }
+        if let Some(former) = replaces
+            && self.live.get(&former).is_none_or(|session| session.data.subject != data.subject)
+        {
+            return Err(Refusal::UnknownSession);
+        }
+        let mut ending: Vec<TokenHash> = replaces.into_iter().collect();
+        let Some(Quota { limit, exceeded }) = quota else {
+            return Ok(ending);
+        };
+        let others = self.of_subject(&data.subject).filter(|(hash, _)| Some(**hash) != replaces);
+        let mut others: Vec<(&TokenHash, &Arc<Session>)> = others.collect();
+        let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
+        if others.len() < limit {
+            return Ok(ending);
+        }
+        let excess = others.len() - limit + 1;
+        match exceeded {
+            Exceeded::DenyAccess => return Err(Refusal::Quota),
+            Exceeded::DestroyAll => {}
+            Exceeded::DestroyOldest => {
+                others.sort_by_key(|(hash, session)| (session.created, **hash));
+                others.truncate(excess);
+            }
+            Exceeded::DestroyNextExpiring => {
+                others.sort_by_key(|(hash, session)| (session.expires(), **hash));
+                others.truncate(excess);
+            }
+        }
+        ending.extend(others.into_iter().map(|(hash, _)| *hash));
+        Ok(ending)
+    }
+
+    /// A change of properties neither lengthens nor shortens a life.
+    fn update(&mut self, update: UpdateSession, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
+        let UpdateSession { hash, changes } = update;
+        let stored = self.live.get(&hash).ok_or(Refusal::UnknownSession)?;
+        let mut properties = stored.data.properties.clone();
+        for (name, value) in changes {
+            match value {
+                Some(value) => drop(properties.insert(name, value)),
+                None => drop(properties.remove(&name)),
+            }
+        }
+        if size(&properties) > MAX_PROPERTY_BYTES {
+            return Err(Refusal::Full);
+        }
+        let data = Arc::new(SessionData { properties, ..(*stored.data).clone() });
+        let session = Session { data, ..(**stored).clone() };
+        let outcome = Outcome::Issued { issued: session.created, expires: session.expires() };
+        self.set(hash, session, changed);
         Ok(outcome)
+    }
+
+    fn destroy_of(&mut self, subject: &DocumentKey, changed: &mut Vec<SessionChange>) -> Outcome {
+        let theirs: Vec<TokenHash> = self.of_subject(subject).map(|(hash, _)| *hash).collect();
+        for hash in theirs {
+            self.end(&hash, changed);
+        }
+        Outcome::Done
+    }
+
+    /// Does what no later copy may do again.
+    fn once(
+        &mut self,
+        id: ProposalId,
+        effect: impl FnOnce(&mut Self) -> Result<Outcome, Refusal>,
+    ) -> Result<Outcome, Refusal> {
+        if let Some(first) = self.answered(id) {
+            return Ok(first);
+        }
+        if self.answers.len() >= MAX_ANSWERS {
+            return Err(Refusal::Full);
+        }
+        let outcome = effect(self).unwrap_or_else(Outcome::Refused);
+        self.answer(id, outcome.clone());
+        Ok(outcome)
+    }
+
+    fn answered(&self, id: ProposalId) -> Option<Outcome> {
+        self.answers.get(&id).map(|(first, _)| first.clone())
+    }
+
+    fn answer(&mut self, id: ProposalId, outcome: Outcome) {
+        let forget = self.now + Span(DRAFT_WINDOW_MS);
+        self.forgotten.insert((forget, id));
+        self.answers.insert(id, (outcome, forget));
     }
 
     fn touch(&mut self, hash: TokenHash, changed: &mut Vec<SessionChange>) -> Result<Outcome, Refusal> {
@@ -178,11 +388,22 @@ impl Sessions {
         if self.ended.get(hash).is_some() {
             return Ok(Outcome::Done);
         }
-        let session = self.live.remove(hash).ok_or(Refusal::UnknownSession)?;
+        match self.end(hash, changed) {
+            true => Ok(Outcome::Done),
+            false => Err(Refusal::UnknownSession),
+        }
+    }
+
+    /// Whether there was such a session; it has ended now.
+    fn end(&mut self, hash: &TokenHash, changed: &mut Vec<SessionChange>) -> bool {
+        let Some(session) = self.live.remove(hash) else {
+            return false;
+        };
         self.deaths.remove(&(session.expires(), *hash));
+        self.by_subject.remove(&(session.data.subject.clone(), *hash));
         self.remember(*hash, session, self.now + Span(DRAFT_WINDOW_MS));
         changed.push((*hash, None));
-        Ok(Outcome::Done)
+        true
     }
 
     fn remember(&mut self, hash: TokenHash, session: Arc<Session>, forget: Stamp) {
@@ -209,16 +430,37 @@ impl Sessions {
         &self.ended
     }
 
+    /// Answers that are remembered for copies, by proposal.
+    pub fn answers(&self) -> &Buckets<(Outcome, Stamp), ProposalId> {
+        &self.answers
+    }
+
+    /// The live sessions of a subject, in the order of their hashes, without a look at any other.
+    pub fn of_subject(&self, subject: &DocumentKey) -> impl Iterator<Item = (&TokenHash, &Arc<Session>)> {
+        let end = |fill: u8| (subject.clone(), TokenHash([fill; 32]));
+        self.by_subject.range(end(0)..=end(u8::MAX)).filter_map(|(_, hash)| Some((hash, self.live.get(hash)?)))
+    }
+
+    /// The live sessions of a realm's subjects, by subject, without a look at any other realm.
+    pub fn of_realm(&self, realm: &RealmPath) -> impl Iterator<Item = (&TokenHash, &Arc<Session>)> {
+        // Keys sort by realm first; none comes before the first kind with an empty id.
+        let first = (DocumentKey::new(realm, Kind::Settings, ""), TokenHash([0; 32]));
+        let range = self.by_subject.range(first..).take_while(move |(subject, _)| subject.realm == *realm);
+        range.filter_map(|(_, hash)| Some((hash, self.live.get(hash)?)))
+    }
+
     /// Rebuilds from what a snapshot holds.
     pub(crate) fn restore(
         now: Stamp,
         live: impl IntoIterator<Item = (TokenHash, Session)>,
         ended: impl IntoIterator<Item = (TokenHash, Session, Stamp)>,
+        answers: impl IntoIterator<Item = (ProposalId, Outcome, Stamp)>,
     ) -> Self {
         let mut restored = Self { now, ..Self::default() };
         let mut deaths = Vec::new();
         for (hash, session) in live {
             deaths.push((session.expires(), hash));
+            restored.by_subject.insert((session.data.subject.clone(), hash));
             restored.live.insert(hash, Arc::new(session));
         }
         for (hash, session, forget) in ended {
@@ -226,6 +468,15 @@ impl Sessions {
             restored.ended.insert(hash, (Arc::new(session), forget));
         }
         restored.deaths = deaths.into_iter().collect();
+        for (id, outcome, forget) in answers {
+            restored.forgotten.insert((forget, id));
+            restored.answers.insert(id, (outcome, forget));
+        }
         restored
     }
+}
+
+/// Bytes of all names and values.
+fn size(properties: &BTreeMap<Arc<str>, Arc<str>>) -> usize {
+    properties.iter().map(|(name, value)| name.len() + value.len()).sum()
 }

@@ -1,6 +1,7 @@
 //! All replicated state together: as one plain value, as a frozen copy, and as the parts of a snapshot.
 
 use crate::{
+    attempts::{Attempts, Counter},
     blacklist::Blacklist,
     codec::{self, CodecError},
     command::{Command, Outcome},
@@ -29,6 +30,8 @@ pub struct State {
     pub blacklist: Blacklist,
     /// Sessions.
     pub sessions: Sessions,
+    /// Failed attempts.
+    pub attempts: Attempts,
     /// Documents.
     pub documents: Documents,
 }
@@ -39,6 +42,7 @@ impl Default for State {
             grants: (0..SHARDS).map(|_| GrantSets::default()).collect(),
             blacklist: Blacklist::default(),
             sessions: Sessions::default(),
+            attempts: Attempts::default(),
             documents: Documents::default(),
         }
     }
@@ -47,11 +51,12 @@ impl Default for State {
 impl State {
     /// Applies commands in log order; the same as the owners do side by side.
     pub fn apply(&mut self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
-        let Split { grants, blacklist, sessions, documents, mut outcomes } = split(batch);
+        let Split { grants, blacklist, sessions, attempts, documents, mut outcomes } = split(batch);
         let grants = self.grants.iter_mut().zip(grants).flat_map(|(shard, tasks)| run(shard, tasks, &mut Vec::new()));
         let decided = grants
             .chain(run(&mut self.blacklist, blacklist, &mut Vec::new()))
             .chain(run(&mut self.sessions, sessions, &mut Vec::new()))
+            .chain(run(&mut self.attempts, attempts, &mut Vec::new()))
             .chain(run(&mut self.documents, documents, &mut Vec::new()));
         for (place, outcome) in decided {
             outcomes[place] = outcome;
@@ -62,7 +67,12 @@ impl State {
     /// When the next thing dies: the leader ticks then.
     pub fn next_death(&self) -> Option<Stamp> {
         let grants = self.grants.iter().filter_map(GrantSets::next_death);
-        let others = [self.blacklist.next_death(), self.sessions.next_death(), self.documents.next_death()];
+        let others = [
+            self.blacklist.next_death(),
+            self.sessions.next_death(),
+            self.attempts.next_death(),
+            self.documents.next_death(),
+        ];
         grants.chain(others.into_iter().flatten()).min()
     }
 
@@ -72,6 +82,7 @@ impl State {
             grants: self.grants.iter().map(GrantSets::frozen).collect(),
             blacklist: self.blacklist.frozen(),
             sessions: self.sessions.frozen(),
+            attempts: self.attempts.frozen(),
             documents: self.documents.frozen(),
         }
     }
@@ -83,13 +94,20 @@ pub struct Frozen {
     grants: Vec<GrantSets>,
     blacklist: Blacklist,
     sessions: Sessions,
+    attempts: Attempts,
     documents: Documents,
 }
 
 impl Frozen {
     /// From the frozen copies of the owners; grant sets in the order of their shards.
-    pub fn new(grants: Vec<GrantSets>, blacklist: Blacklist, sessions: Sessions, documents: Documents) -> Self {
-        Self { grants, blacklist, sessions, documents }
+    pub fn new(
+        grants: Vec<GrantSets>,
+        blacklist: Blacklist,
+        sessions: Sessions,
+        attempts: Attempts,
+        documents: Documents,
+    ) -> Self {
+        Self { grants, blacklist, sessions, attempts, documents }
     }
 }
 
@@ -120,6 +138,12 @@ enum Content {
     Ended(u8, Vec<(TokenHash, StoredAccess, Stamp)>),
     /// Dead sessions that are remembered, and until when.
     EndedSessions(Vec<(TokenHash, Session, Stamp)>),
+    /// What was used once, by which proposal, and until when that is remembered.
+    Spent(Vec<(TokenHash, ProposalId, Stamp)>),
+    /// Answers about sessions, for copies, each with when it is forgotten.
+    SessionAnswers(Vec<(ProposalId, Outcome, Stamp)>),
+    /// The log time of the counters of failed attempts, and counters.
+    Attempts(Stamp, Vec<(TokenHash, Counter)>),
 }
 
 /// An access token beside its template's number.
@@ -197,12 +221,21 @@ impl Frozen {
         let entries = self.blacklist.entries().iter().map(|(&jti, &until)| (jti, until));
         out(Part(codec::encode(&Content::Blacklist(self.blacklist.now(), Vec::new()))?))?;
         pack(entries, 40, |group| Content::Blacklist(self.blacklist.now(), group), out)?;
+        let spent = self.blacklist.spent().iter().map(|(&hash, &(by, forget))| (hash, by, forget));
+        pack(spent, 56, Content::Spent, out)?;
         let sessions = self.sessions.live().iter().map(|(hash, session)| (*hash, (**session).clone()));
         out(Part(codec::encode(&Content::Sessions(self.sessions.now(), Vec::new()))?))?;
         pack(sessions, 512, |group| Content::Sessions(self.sessions.now(), group), out)?;
         let ended = self.sessions.ended().iter();
         let ended = ended.map(|(hash, (session, forget))| (*hash, (**session).clone(), *forget));
         pack(ended, 512, Content::EndedSessions, out)?;
+        let answers = self.sessions.answers().iter();
+        let answers = answers.map(|(id, (outcome, forget))| (*id, outcome.clone(), *forget));
+        pack(answers, 40, Content::SessionAnswers, out)?;
+        let now = self.attempts.now();
+        out(Part(codec::encode(&Content::Attempts(now, Vec::new()))?))?;
+        let counters = self.attempts.counters().iter().map(|(&key, &counter)| (key, counter));
+        pack(counters, 48, |group| Content::Attempts(now, group), out)?;
         let documents = self.documents.iter().filter_map(|(key, document)| Some((key, (*document?).clone())));
         pack(documents, 1024, Content::Documents, out)?;
         let now = self.documents.now();
@@ -219,8 +252,11 @@ pub struct StateBuilder {
     clock: Clock,
     shards: BTreeMap<u8, ShardParts>,
     blacklist: (Stamp, Vec<(TokenHash, Stamp)>),
+    spent: Vec<(TokenHash, ProposalId, Stamp)>,
     sessions: (Stamp, Vec<(TokenHash, Session)>),
     ended_sessions: Vec<(TokenHash, Session, Stamp)>,
+    session_answers: Vec<(ProposalId, Outcome, Stamp)>,
+    attempts: (Stamp, Vec<(TokenHash, Counter)>),
     documents: Vec<(DocumentKey, Document)>,
     answers: (Stamp, Vec<(ProposalId, Outcome, Stamp)>),
 }
@@ -290,11 +326,17 @@ impl StateBuilder {
                 self.blacklist.0 = now;
                 self.blacklist.1.extend(entries);
             }
+            Content::Spent(spent) => self.spent.extend(spent),
             Content::Sessions(now, sessions) => {
                 self.sessions.0 = now;
                 self.sessions.1.extend(sessions);
             }
             Content::EndedSessions(sessions) => self.ended_sessions.extend(sessions),
+            Content::SessionAnswers(answers) => self.session_answers.extend(answers),
+            Content::Attempts(now, counters) => {
+                self.attempts.0 = now;
+                self.attempts.1.extend(counters);
+            }
             Content::Documents(documents) => self.documents.extend(documents),
             Content::Clock(now) => self.clock = Clock::at(now),
             Content::Answers(now, answers) => {
@@ -315,8 +357,9 @@ impl StateBuilder {
             .collect();
         let state = State {
             grants,
-            blacklist: Blacklist::restore(self.blacklist.0, self.blacklist.1),
-            sessions: Sessions::restore(self.sessions.0, self.sessions.1, self.ended_sessions),
+            blacklist: Blacklist::restore(self.blacklist.0, self.blacklist.1, self.spent),
+            sessions: Sessions::restore(self.sessions.0, self.sessions.1, self.ended_sessions, self.session_answers),
+            attempts: Attempts::restore(self.attempts.0, self.attempts.1),
             documents: Documents::restore(self.answers.0, self.documents, self.answers.1),
         };
         (state, self.clock)

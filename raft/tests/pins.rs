@@ -9,13 +9,17 @@ mod support;
 use quorate_raft::{
     Batch, ClientId, Command, DocumentKey, Draft, GrantId, Kind, Outcome, OwnerId, ProposalId, RealmPath, Refusal, Seq,
     Span, Stamp, TokenHash,
-    blacklist::BlacklistJti,
+    attempts::{ClearFailures, Count, NoteFailure},
+    blacklist::{BlacklistJti, Spend},
     codec,
     documents::{Change, Precondition, Write, WriteDocuments},
     grant_sets::{
         Authorization, IssueAccess, IssueCode, NewAccess, Purchase, RedeemCode, RevokeAccess, RevokeGrant, Template,
     },
-    sessions::{CreateSession, DestroySession, SessionData, TouchSession},
+    sessions::{
+        CreateSession, DestroySession, DestroySessionsOf, Exceeded, Quota, SessionData, StartSession, TouchSession,
+        UpdateSession,
+    },
     state::{Part, StateBuilder},
     token::Challenge,
 };
@@ -49,14 +53,17 @@ fn nothing_that_was_ever_written_changes() {
     commands().iter().for_each(|command| pin(&mut lines, &format!("command {}", command.label()), command));
     purchases().iter().for_each(|(name, purchase)| pin(&mut lines, &format!("purchase {name}"), purchase));
     writes().iter().for_each(|(name, write)| pin(&mut lines, &format!("write {name}"), write));
+    exceeded().iter().for_each(|exceeded| pin(&mut lines, &format!("exceeded {exceeded:?}"), exceeded));
     kinds().iter().for_each(|kind| pin(&mut lines, &format!("kind {kind:?}"), kind));
     outcomes().iter().for_each(|outcome| pin(&mut lines, &format!("outcome {}", outcome.label()), outcome));
     refusals().iter().for_each(|refusal| pin(&mut lines, &format!("refusal {}", refusal.label()), refusal));
     pin(&mut lines, "batch", &batch());
-    let names = ["clock", "shard", "templates", "access", "ended", "codes", "blacklist", "sessions", "ended sessions"];
-    let names: Vec<&str> = names.into_iter().chain(["documents", "answers"]).collect();
+    let names = ["clock", "shard", "templates", "access", "ended", "codes", "blacklist", "spent", "sessions"];
+    let later = ["ended sessions", "session answers", "attempts", "documents", "answers"];
+    let names: Vec<&str> = names.into_iter().chain(later).collect();
     let parts = parts();
-    assert_eq!(parts.len(), names.len(), "one part of each kind");
+    let tags: Vec<_> = parts.iter().map(|part| part.0.get(1).copied()).collect();
+    assert_eq!(parts.len(), names.len(), "one part of each kind: {tags:?}");
     names.iter().zip(parts).for_each(|(name, part)| line(&mut lines, &format!("part {name}"), &part.0));
 
     for pinned in PINS.lines() {
@@ -86,6 +93,12 @@ fn tags_are_where_they_were() {
             Command::DestroySession(_) => 9,
             Command::WriteDocuments(_) => 10,
             Command::DeleteRealm(_) => 11,
+            Command::Spend(_) => 12,
+            Command::StartSession(_) => 13,
+            Command::UpdateSession(_) => 14,
+            Command::DestroySessionsOf(_) => 15,
+            Command::NoteFailure(_) => 16,
+            Command::ClearFailures(_) => 17,
         };
         tagged(&command, tag, place);
     }
@@ -117,6 +130,8 @@ fn tags_are_where_they_were() {
             Refusal::Dangling(_) => 14,
             Refusal::Untimely => 15,
             Refusal::Protected(_) => 16,
+            Refusal::Quota => 17,
+            Refusal::Paused => 18,
         };
         tagged(&refusal, tag, place);
     }
@@ -145,6 +160,19 @@ fn tags_are_where_they_were() {
             Kind::GlobalService => 20,
         };
         tagged(&kind, tag, place);
+    }
+}
+
+#[test]
+fn tags_of_what_exceeds_a_quota_are_where_they_were() {
+    for (place, exceeded) in (0u8..).zip(exceeded()) {
+        let tag = match exceeded {
+            Exceeded::DestroyNextExpiring => 0,
+            Exceeded::DestroyOldest => 1,
+            Exceeded::DestroyAll => 2,
+            Exceeded::DenyAccess => 3,
+        };
+        tagged(&exceeded, tag, place);
     }
 }
 
@@ -272,6 +300,25 @@ fn commands() -> Vec<Command> {
         Command::DestroySession(DestroySession(hash(21))),
         Command::WriteDocuments(WriteDocuments(vec![put(realm_key(), Vec::new()), put(key(), vec![realm_key()])])),
         Command::DeleteRealm(RealmPath::from("/a")),
+        Command::Spend(Spend { hash: hash(25), until: Stamp(26_000) }),
+        Command::StartSession(StartSession {
+            hash: hash(25),
+            data: session(),
+            quota: Some(Quota { limit: 5, exceeded: Exceeded::DestroyOldest }),
+            replaces: Some(hash(24)),
+        }),
+        Command::UpdateSession(UpdateSession {
+            hash: hash(24),
+            changes: BTreeMap::from([("k".into(), Some("w".into())), ("l".into(), None)]),
+        }),
+        Command::DestroySessionsOf(DestroySessionsOf(DocumentKey::new(&RealmPath::from("/a"), Kind::Agent, "x"))),
+        Command::NoteFailure(NoteFailure(vec![Count {
+            key: hash(26),
+            limit: 5,
+            window: Span(27_000),
+            pause: Span(28_000),
+        }])),
+        Command::ClearFailures(ClearFailures { clear: vec![hash(29)], unless: vec![hash(30)] }),
     ]
 }
 
@@ -292,6 +339,10 @@ fn writes() -> Vec<(&'static str, Write)> {
         ("delete revision", when(Precondition::Revision(Seq::new(300, 2)))),
         ("keep", Write { key: key(), when: Precondition::Absent, change: Change::Keep }),
     ]
+}
+
+fn exceeded() -> Vec<Exceeded> {
+    vec![Exceeded::DestroyNextExpiring, Exceeded::DestroyOldest, Exceeded::DestroyAll, Exceeded::DenyAccess]
 }
 
 fn kinds() -> Vec<Kind> {
@@ -348,6 +399,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Dangling(realm_key()),
         Refusal::Untimely,
         Refusal::Protected(realm_key()),
+        Refusal::Quota,
+        Refusal::Paused,
     ]
 }
 
@@ -363,8 +416,11 @@ fn batch() -> Batch {
 fn populated() -> Replica {
     let mut commands = commands();
     commands.retain(|command| {
-        use Command::{DeleteRealm, RevokeGrant, Tick, TouchSession};
-        !matches!(command, Tick | TouchSession(_) | DeleteRealm(_) | RevokeGrant(_))
+        use Command::{DeleteRealm, RevokeGrant, StartSession, Tick, TouchSession, UpdateSession};
+        !matches!(
+            command,
+            Tick | TouchSession(_) | DeleteRealm(_) | RevokeGrant(_) | StartSession(_) | UpdateSession(_)
+        )
     });
     let revoked = RevokeGrant { hint: 12, grant: GrantId([17; 20]), until: Stamp(700_000) };
     commands.push(Command::RevokeGrant(revoked));
@@ -381,6 +437,6 @@ fn populated() -> Replica {
 fn parts() -> Vec<Part> {
     let mut parts = populated().snapshot();
     // Shards without content, and the empty first parts of the blacklist and the sessions, say nothing new.
-    parts.retain(|part| part.0.len() > 12 || part.0.get(1) == Some(&8));
+    parts.retain(|part| part.0.len() > 12 || part.0.get(1).is_some_and(|tag| [8, 12].contains(tag)));
     parts
 }

@@ -8,6 +8,8 @@
 //! | G4 a code buys one token                                      | `a_code_buys_one_token`               |
 //! | G3, G4 what was revoked or has expired is never there again   | `the_dead_stay_dead`                  |
 //! | grant sets do what their rules say, indexes or not            | `grant_sets_agree_with_plain_maps`    |
+//! | sessions likewise; a subject never has more than its quota     | `sessions_agree_with_a_plain_map`     |
+//! | nobody fails more often than the limit before the pause        | `nobody_guesses_more_often_than_the_limit` |
 //! | documents likewise; all writes of a proposal happen, or none  | `documents_agree_with_a_plain_map`    |
 
 mod support;
@@ -17,12 +19,12 @@ use quorate_raft::{
     Batch, Command, DocumentKey, Draft, Kind, Outcome, ProposalId, RealmPath, Refusal, Span, Stamp, State, TokenHash,
     documents::{Change, Precondition, Write, WriteDocuments},
     grant_sets::{Purchase, RedeemCode},
-    limits::DRAFT_WINDOW_MS,
-    sessions::{DestroySession, TouchSession},
+    limits::{DRAFT_WINDOW_MS, MAX_ATTEMPTS},
+    sessions::{DestroySession, DestroySessionsOf, Exceeded, Quota, TouchSession},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use support::{
-    model::{PlainDocuments, PlainGrants},
+    model::{PlainDocuments, PlainGrants, PlainSessions},
     replica::Replica,
     words,
 };
@@ -86,19 +88,50 @@ fn bought(code: u8, buyer: u8) -> String {
 }
 
 fn other_command() -> impl Strategy<Value = Command> {
-    let session = || (0..3u8).prop_map(|n| format!("s{n}"));
     prop_oneof![
-        (0..3u8, 0..600_000u64).prop_map(|(n, until)| words::blacklist(&format!("j{n}"), Stamp(until))),
-        (session(), span(), span()).prop_map(|(name, max, idle)| words::login(
-            &name,
-            &words::alpha(),
-            "demo",
-            max,
-            idle
-        )),
-        session().prop_map(|name| Command::TouchSession(TouchSession(words::hash(&name)))),
-        session().prop_map(|name| Command::DestroySession(DestroySession(words::hash(&name)))),
-        document_command(),
+        2 => (0..3u8, 0..600_000u64).prop_map(|(n, until)| words::spend(&format!("k{n}"), Stamp(until))),
+        2 => (0..3u8, 0..600_000u64).prop_map(|(n, until)| words::blacklist(&format!("j{n}"), Stamp(until))),
+        6 => session_command(),
+        2 => attempt_command(),
+        2 => document_command(),
+    ]
+}
+
+/// Anything about sessions: few names, two users.
+fn session_command() -> impl Strategy<Value = Command> {
+    let session = || (0..6u8).prop_map(|n| format!("s{n}"));
+    let user = || select(vec!["demo", "other"]);
+    let exceeded = select(vec![
+        Exceeded::DestroyNextExpiring,
+        Exceeded::DestroyOldest,
+        Exceeded::DestroyAll,
+        Exceeded::DenyAccess,
+    ]);
+    let quota = prop_oneof![
+        1 => Just(None),
+        3 => (0..3u32, exceeded).prop_map(|(limit, exceeded)| Some(Quota { limit, exceeded })),
+    ];
+    let replaces = prop_oneof![3 => Just(None), 1 => session().prop_map(Some)];
+    prop_oneof![
+        2 => (session(), user(), span(), span())
+            .prop_map(|(name, user, max, idle)| words::login(&name, &words::alpha(), user, max, idle)),
+        6 => (session(), user(), span(), span(), quota, replaces).prop_map(|(name, user, max, idle, quota, replaces)| {
+            words::start(&name, words::session(&words::alpha(), user, max, idle), quota, replaces.as_deref())
+        }),
+        2 => session().prop_map(|name| Command::TouchSession(TouchSession(words::hash(&name)))),
+        2 => session().prop_map(|name| Command::DestroySession(DestroySession(words::hash(&name)))),
+        3 => (session(), select(vec!["a=1", "a=2", "a", "b=1", "Locale"]))
+            .prop_map(|(name, change)| words::update(&name, &[change])),
+        1 => user().prop_map(|user| Command::DestroySessionsOf(DestroySessionsOf(words::user(&words::alpha(), user)))),
+    ]
+}
+
+fn attempt_command() -> impl Strategy<Value = Command> {
+    let key = || (0..3u8).prop_map(|n| format!("k{n}"));
+    prop_oneof![
+        4 => (key(), 0..4u32, span(), span())
+            .prop_map(|(key, limit, window, pause)| words::fail(&key, limit, window, pause)),
+        1 => (key(), key()).prop_map(|(key, other)| words::pass(&key, Some(&other))),
     ]
 }
 
@@ -175,6 +208,7 @@ fn only_copies(mut log: Log) -> Log {
         let made = match &draft.command {
             Command::IssueAccess(issue) => issue.access.hash,
             Command::CreateSession(create) => create.hash,
+            Command::StartSession(start) => start.hash,
             Command::IssueCode(issue) => issue.hash,
             Command::RedeemCode(RedeemCode { purchase: Purchase::Opaque(access), .. }) => access.hash,
             _ => continue,
@@ -240,6 +274,7 @@ proptest! {
         prop_assert!(replica.state.grants == fresh.state.grants, "grant sets hold something: {:?}", replica.snapshot());
         prop_assert_eq!(replica.state.blacklist, fresh.state.blacklist);
         prop_assert_eq!(replica.state.sessions, fresh.state.sessions);
+        prop_assert_eq!(replica.state.attempts, fresh.state.attempts);
         prop_assert!(replica.state.documents.answers().is_empty());
     }
 
@@ -331,6 +366,58 @@ proptest! {
         }
     }
 
+    /// So does one for sessions, that looks at all of them to find a subject's.
+    #[test]
+    fn sessions_agree_with_a_plain_map(log in log(session_command(), 30_000)) {
+        let (mut replica, mut plain) = (Replica::default(), PlainSessions::default());
+        for batch in log {
+            let expected = plain.apply(&batch);
+            prop_assert_eq!(replica.apply(batch), expected);
+            replica.apply(tick(plain.now));
+            plain.assert_same(&replica.state.sessions);
+        }
+    }
+
+    /// Within a window, and until the pause is over, no more than `limit` failures are counted; a success gets through
+    /// only while there is no pause.
+    #[test]
+    fn nobody_guesses_more_often_than_the_limit(limit in 1..6u32, guesses in vec((any::<bool>(), 0..20_000u64), 1..60)) {
+        let (window, pause) = (Span(30_000), Span(60_000));
+        let (mut replica, mut now, mut failures) = (Replica::default(), Stamp(1), Vec::<Stamp>::new());
+        for (n, (right, later)) in (0..).zip(guesses) {
+            now = now + Span(later);
+            let command = if right { words::pass("k", None) } else { words::fail("k", limit, window, pause) };
+            let paused = |replica: &Replica| {
+                replica.state.attempts.counters().get(&words::hash("k")).is_some_and(|counter| counter.paused)
+            };
+            replica.apply(tick(now));
+            let was_paused = paused(&replica);
+            let draft = Draft { id: ProposalId(n), deadline: now + Span(1), command };
+            let outcome = replica.apply(Batch { at: now, drafts: vec![draft] }).remove(0);
+            match right {
+                true if was_paused => prop_assert_eq!(outcome, Outcome::Refused(Refusal::Paused)),
+                true => {
+                    prop_assert_eq!(outcome, Outcome::Done);
+                    failures.clear();
+                }
+                false if was_paused => {}
+                false => failures.push(now),
+            }
+            // Whenever `limit` of them lie within a window, the last one began a pause.
+            let counted = usize::try_from(limit).unwrap_or_default();
+            let since = failures.iter().rev().take(counted).last().filter(|_| failures.len() >= counted);
+            if !right && !was_paused && limit == 1 {
+                prop_assert!(paused(&replica));
+            }
+            if let (Some(first), false) = (since, was_paused) && counted > 1 && !right && paused(&replica) {
+                prop_assert!(*first + window > now, "a pause begins only when all of them lie within a window");
+            }
+            for lot in failures.windows(2 * counted) {
+                prop_assert!(lot[2 * counted - 1].0 - lot[0].0 >= pause.0.min(window.0), "too many: {failures:?}");
+            }
+        }
+    }
+
     /// So does one for documents, that checks by looking at everything and undoes by throwing a copy away.
     #[test]
     fn documents_agree_with_a_plain_map(log in log(document_command(), 1_000)) {
@@ -343,6 +430,32 @@ proptest! {
             plain.assert_same(&replica.state.documents);
         }
     }
+}
+
+/// G8: counters do not grow without end, and the one with most failures stays whoever else fails.
+#[test]
+fn at_capacity_the_counter_that_matters_least_is_given_up() {
+    let hour = Span::from_secs(3600);
+    let drafts = |names: std::ops::Range<usize>| {
+        let fail = move |n: usize| Draft {
+            id: ProposalId(n as u128),
+            deadline: Stamp(1),
+            command: words::fail(&format!("k{n}"), 5, hour, hour),
+        };
+        names.map(fail).collect::<Vec<_>>()
+    };
+    let mut replica = Replica::default();
+    let target = || words::fail("target", 5, hour, hour);
+    let twice = (0..2).map(|n| Draft { id: ProposalId(1 << 70 | n), deadline: Stamp(1), command: target() });
+    replica.apply(Batch { at: Stamp(0), drafts: twice.collect() });
+    for first in (0..MAX_ATTEMPTS + 100).step_by(1000) {
+        let drafts = drafts(first..(first + 1000).min(MAX_ATTEMPTS + 100));
+        replica.apply(Batch { at: Stamp(0), drafts });
+    }
+    let counters = replica.state.attempts.counters();
+    assert_eq!(counters.len(), MAX_ATTEMPTS);
+    assert_eq!(counters.get(&words::hash("target")).map(|counter| counter.failures), Some(2));
+    assert!(counters.get(&words::hash(&format!("k{}", MAX_ATTEMPTS + 99))).is_some(), "the newest is counted");
 }
 
 /// R-7, G8: the templates of a thousand clients go with their tokens.

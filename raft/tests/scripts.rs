@@ -16,6 +16,7 @@
 //! | `redeem c1 web -> a1 [redirect=U] [verifier=V] [ttl=]`  | buys access token `a1`; `jwt:j1` is client-based       |
 //! | `revoke a1 web`, `revoke-grant c1 until=S`              | end a token, a family                                 |
 //! | `blacklist j1 until=S`                                  | end a client-based token                              |
+//! | `spend k1 until=S`                                      | use what may be used once                             |
 //! | `login s1 demo [max=7200] [idle=1800]`, `touch`, `logout` | a session                                           |
 //! | `put Kind:id [if=absent|present|rN] [refs=Kind:id,…] [fence] [{json}]`, `delete Kind:id [if=…]`, `keep Kind:id if=…` | documents; `+` joins writes that go all or none |
 //! | `delete-realm /alpha`, `tick`                           |                                                       |
@@ -30,7 +31,7 @@ use quorate_raft::{
     documents::{Change, Precondition, Write, WriteDocuments},
     grant_sets::Purchase,
     limits::DRAFT_WINDOW_MS,
-    sessions::{DestroySession, TouchSession},
+    sessions::{DestroySession, DestroySessionsOf, Exceeded, Quota, TouchSession},
 };
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 use support::{replica::Replica, words};
@@ -140,13 +141,15 @@ impl Story {
     /// Whether the line asks, rather than does; if so, the answer.
     fn ask(&mut self, at: Stamp, words: &[&str], answer: &mut String) -> bool {
         let [verb, rest @ ..] = words else { return false };
-        if !["active", "session", "blacklisted", "revoked", "get", "held", "clock"].contains(verb) {
+        if !["active", "session", "property", "failures", "blacklisted", "revoked", "get", "held", "clock"]
+            .contains(verb)
+        {
             return false;
         }
         let id = self.attempt(None);
         self.apply(Batch { at, drafts: vec![Draft { id, deadline: at, command: Command::Tick }] });
         let what = rest.first().copied().unwrap_or_default();
-        let State { grants, blacklist, sessions, documents } = &self.steady.state;
+        let State { grants, blacklist, sessions, attempts, documents } = &self.steady.state;
         let grants = &grants[usize::from(words::HINT)];
         let yes = |yes: bool| if yes { "yes".into() } else { "no".into() };
         *answer = match *verb {
@@ -154,6 +157,18 @@ impl Story {
             "session" => match sessions.live().get(&words::hash(what)) {
                 Some(session) => format!("{}, until {}", session.data.name, second(session.expires())),
                 None => "no".into(),
+            },
+            "property" => {
+                let session = sessions.live().get(&words::hash(what));
+                let value = session.and_then(|session| session.data.properties.get(*rest.get(1).unwrap_or(&"")));
+                value.map_or("none".into(), |value| value.to_string())
+            }
+            "failures" => match attempts.counters().get(&words::hash(what)) {
+                Some(counter) => {
+                    let what = if counter.paused { ", paused" } else { "" };
+                    format!("{}{what}, until {}", counter.failures, second(counter.until))
+                }
+                None => "none".into(),
             },
             "blacklisted" => yes(blacklist.entries().get(&words::hash(what)).is_some()),
             "revoked" => yes(grants.revoked().contains_key(&words::family(what))),
@@ -224,9 +239,28 @@ fn command(words: &[&str]) -> Option<Command> {
         "revoke" => words::revoke(what, &realm, whose),
         "revoke-grant" => words::revoke_grant(what, until()?),
         "blacklist" => words::blacklist(what, until()?),
+        "spend" => words::spend(what, until()?),
         "login" => words::login(what, &realm, whose, span("max", 7200), span("idle", 1800)),
         "touch" => Command::TouchSession(TouchSession(words::hash(what))),
         "logout" => Command::DestroySession(DestroySession(words::hash(what))),
+        "start" => {
+            let data = words::session(&realm, whose, span("max", 7200), span("idle", 1800));
+            let quota = match option(rest, "quota") {
+                Some(quota) => Some(self::quota(quota)?),
+                None => None,
+            };
+            words::start(what, data, quota, option(rest, "replaces"))
+        }
+        "set" => {
+            let changes: Vec<&str> = rest.iter().skip(1).filter(|word| !word.starts_with('#')).copied().collect();
+            words::update(what, &changes)
+        }
+        "logout-all" => Command::DestroySessionsOf(DestroySessionsOf(words::user(&realm, what))),
+        "fail" => {
+            let limit = option(rest, "limit").map_or(Some(3), |limit| limit.parse().ok())?;
+            words::fail(what, limit, span("window", 60), span("pause", 300))
+        }
+        "pass" => words::pass(what, option(rest, "unless")),
         "put" | "delete" | "keep" => {
             let writes = words.split(|word| *word == "+").map(write).collect::<Option<_>>()?;
             Command::WriteDocuments(WriteDocuments(writes))
@@ -234,6 +268,19 @@ fn command(words: &[&str]) -> Option<Command> {
         "delete-realm" => Command::DeleteRealm(RealmPath::from(what)),
         _ => return None,
     })
+}
+
+/// `2:oldest`.
+fn quota(text: &str) -> Option<Quota> {
+    let (limit, exceeded) = text.split_once(':')?;
+    let exceeded = match exceeded {
+        "next" => Exceeded::DestroyNextExpiring,
+        "oldest" => Exceeded::DestroyOldest,
+        "all" => Exceeded::DestroyAll,
+        "deny" => Exceeded::DenyAccess,
+        _ => return None,
+    };
+    Some(Quota { limit: limit.parse().ok()?, exceeded })
 }
 
 fn write(words: &[&str]) -> Option<Write> {
@@ -328,6 +375,8 @@ fn tell(outcome: &Outcome) -> String {
             Refusal::Referenced { key, by } => format!("{} is needed by {}", named(key), named(by)),
             Refusal::Dangling(key) => format!("needs {}, which does not exist", named(key)),
             Refusal::Untimely => "not at this time".into(),
+            Refusal::Quota => "has as many sessions as it may have".into(),
+            Refusal::Paused => "too many failures".into(),
             Refusal::Protected(key) => format!("{} does not go by itself", named(key)),
         },
     }

@@ -28,6 +28,11 @@ impl<S: Published> Owner<S> {
         Self { state: S::default(), views, next }
     }
 
+    /// For messages that only read.
+    pub(super) fn state(&self) -> &S {
+        &self.state
+    }
+
     fn publish(&self, changed: Vec<S::Change>) {
         S::publish(changed, &self.views);
         self.next.set(self.state.next_death());

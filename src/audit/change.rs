@@ -6,8 +6,11 @@
 //! | write of a user        | activity, `AM-IDENTITY-CHANGE`                                    |
 //! | write of a group       | activity, `AM-GROUP-CHANGE`                                       |
 //! | any other write        | config, `AM-CONFIG-CHANGE`                                        |
-//! | a session starts       | activity, `AM-SESSION-CREATED`                                    |
+//! | a session starts       | activity, `AM-SESSION-CREATED`; of the one whose place it takes, `AM-SESSION-DESTROYED` |
 //! | a session is ended     | activity, `AM-SESSION-LOGGED_OUT` by its owner, else `AM-SESSION-DESTROYED` |
+//! | all of a subject are   | activity, one `AM-SESSION-DESTROYED` for the subject              |
+//! | properties change      | activity, `AM-SESSION-PROPERTY_CHANGED` with their names          |
+//! | a session times out    | activity, `AM-SESSION-IDLE_TIMED_OUT` or `…MAX_TIMED_OUT`, by the node that leads |
 //!
 //! Only what was acknowledged is recorded: what was refused did not happen, and of what nobody knows it is not said. The node
 //! that proposed records, so there is one event in the cluster, whichever node leads.
@@ -22,9 +25,16 @@ use crate::{
     host,
     views::{Entry, Views},
 };
-use quorate_raft::{Command, DocumentKey, Kind, Outcome, Session, Stamp, documents::Change as DocumentChange};
+use quorate_raft::{
+    Command, DocumentKey, Kind, Outcome, RealmPath, Session, TokenHash, documents::Change as DocumentChange,
+    sessions::SessionData,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+const CREATED: &str = "AM-SESSION-CREATED";
+const DESTROYED: &str = "AM-SESSION-DESTROYED";
+const LOGGED_OUT: &str = "AM-SESSION-LOGGED_OUT";
 
 /// What happened to a document or a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +62,8 @@ impl Operation {
 enum States {
     /// A document; read and redacted by the writer, so that no request waits for that.
     Document { kind: Kind, before: Option<Arc<Entry>>, after: Option<Arc<[u8]>>, revision: u64 },
-    /// A session: its properties are for its own eyes.
-    Session,
+    /// A session: its properties are for its own eyes, but for the names of those that changed.
+    Session { changed: Vec<String> },
 }
 
 /// A change.
@@ -83,6 +93,11 @@ impl Change {
             members.insert("after".into(), shown(&after));
             members.insert("changedFields".into(), json!(changed(before.as_ref(), after.as_ref())));
             members.insert("revision".into(), json!(revision.to_string()));
+        }
+        if let States::Session { changed } = &self.states
+            && !changed.is_empty()
+        {
+            members.insert("changedFields".into(), json!(changed));
         }
         members
     }
@@ -143,7 +158,14 @@ struct Draft {
     component: Component,
     realm: Arc<str>,
     change: Change,
-    about: Option<Arc<Session>>,
+    about: Option<About>,
+}
+
+/// Whose session it is.
+#[derive(Debug)]
+struct About {
+    user_id: Arc<str>,
+    tracking_id: Option<Arc<str>>,
 }
 
 /// Events that wait for the log's answer; dropped, nothing happened.
@@ -172,18 +194,28 @@ impl Audit {
                 }
             }
             Command::DeleteRealm(realm) => {
-                let key = DocumentKey::new(&quorate_raft::RealmPath::root(), Kind::Realm, realm.as_str());
+                let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, realm.as_str());
                 pending.document(views, &key, &DocumentChange::Delete)?;
             }
-            Command::CreateSession(create) => {
-                let session = Session { data: create.data.clone(), created: Stamp(0), used: Stamp(0) };
-                pending.session("AM-SESSION-CREATED", Operation::Create, Arc::new(session))?;
+            Command::CreateSession(create) => pending.session(CREATED, Operation::Create, &create.data, Vec::new())?,
+            Command::StartSession(start) => {
+                pending.session(CREATED, Operation::Create, &start.data, Vec::new())?;
+                if let Some(former) = start.replaces.and_then(|hash| views.session(&hash)) {
+                    pending.session(DESTROYED, Operation::Delete, &former.data, Vec::new())?;
+                }
             }
+            Command::UpdateSession(update) => {
+                if let Some(session) = views.session(&update.hash) {
+                    let names = update.changes.keys().map(|name| name.to_string()).collect();
+                    pending.session("AM-SESSION-PROPERTY_CHANGED", Operation::Update, &session.data, names)?;
+                }
+            }
+            Command::DestroySessionsOf(subject) => pending.sessions_of(&subject.0)?,
             Command::DestroySession(destroy) => {
                 let logs_out = context::current().is_some_and(|context| context.logs_out(&destroy.0));
-                let name = if logs_out { "AM-SESSION-LOGGED_OUT" } else { "AM-SESSION-DESTROYED" };
+                let name = if logs_out { LOGGED_OUT } else { DESTROYED };
                 if let Some(session) = views.session(&destroy.0) {
-                    pending.session(name, Operation::Delete, session)?;
+                    pending.session(name, Operation::Delete, &session.data, Vec::new())?;
                 }
             }
             _ => {}
@@ -196,15 +228,30 @@ impl Audit {
     }
 
     /// A session ended because its time was over; told by the node that leads.
-    pub fn session_timed_out(&self, session: Arc<Session>) {
+    pub fn session_timed_out(&self, session: &Session) {
+        let idle = session.used + session.data.max_idle < session.created + session.data.max_life;
+        let name = if idle { "AM-SESSION-IDLE_TIMED_OUT" } else { "AM-SESSION-MAX_TIMED_OUT" };
+        self.session(name, Operation::Delete, &session.data);
+    }
+
+    /// A session that its token carries was started: the log does not know it.
+    pub fn client_session_started(&self, data: &SessionData) {
+        self.session(CREATED, Operation::Create, data);
+    }
+
+    /// A session that its token carries was ended.
+    pub fn client_session_ended(&self, hash: &TokenHash, data: &SessionData) {
+        let logs_out = context::current().is_some_and(|context| context.logs_out(hash));
+        self.session(if logs_out { LOGGED_OUT } else { DESTROYED }, Operation::Delete, data);
+    }
+
+    /// What happened does not wait for room: what is lost is counted.
+    fn session(&self, name: &'static str, operation: Operation, data: &SessionData) {
         let Some(topics) = self.topics() else {
             return;
         };
-        let idle = session.used + session.data.max_idle < session.created + session.data.max_life;
-        let name = if idle { "AM-SESSION-IDLE_TIMED_OUT" } else { "AM-SESSION-MAX_TIMED_OUT" };
-        let mut pending = Pending { context: None, topics, room: None, drafts: Vec::new() };
-        // Time does not wait for room: what is lost is counted.
-        if pending.session(name, Operation::Delete, session).is_ok() {
+        let mut pending = Pending { context: context::current(), topics, room: None, drafts: Vec::new() };
+        if pending.session(name, operation, data, Vec::new()).is_ok() {
             pending.record(&Outcome::Done);
         }
     }
@@ -241,19 +288,41 @@ impl Pending<'_> {
         Ok(())
     }
 
-    fn session(&mut self, name: &'static str, operation: Operation, session: Arc<Session>) -> Result<(), Full> {
-        if !self.topics.records(Topic::Activity) {
+    fn session(
+        &mut self,
+        name: &'static str,
+        operation: Operation,
+        data: &SessionData,
+        changed: Vec<String>,
+    ) -> Result<(), Full> {
+        let tracking_id = data.properties.get("AMCtxId").cloned();
+        let object = tracking_id.as_deref().unwrap_or_default().to_owned();
+        let about = About { user_id: data.universal_id.clone(), tracking_id };
+        self.of_sessions(name, operation, &data.realm, object, about, changed)
+    }
+
+    /// All sessions of a subject: which they are, only the log knows.
+    fn sessions_of(&mut self, subject: &DocumentKey) -> Result<(), Full> {
+        let id = crate::sessions::universal_id(&subject.realm, subject);
+        let about = About { user_id: id.as_str().into(), tracking_id: None };
+        self.of_sessions(DESTROYED, Operation::Delete, &subject.realm, id, about, Vec::new())
+    }
+
+    fn of_sessions(
+        &mut self,
+        name: &'static str,
+        operation: Operation,
+        realm: &RealmPath,
+        object: String,
+        about: About,
+        changed: Vec<String>,
+    ) -> Result<(), Full> {
+        if !self.topics.records(Topic::Activity) || !self.has_room(Topic::Activity)? {
             return Ok(());
         }
-        if !self.has_room(Topic::Activity)? {
-            return Ok(());
-        }
-        let tracking = session.data.properties.get("AMCtxId").map_or("", |id| id);
-        let change =
-            Change { operation, object: tracking.to_owned(), run_as: INTERNAL.into(), states: States::Session };
-        let realm = session.data.realm.as_str().into();
-        let (topic, component) = (Topic::Activity, Component::Session);
-        self.drafts.push(Draft { topic, name, component, realm, change, about: Some(session) });
+        let change = Change { operation, object, run_as: INTERNAL.into(), states: States::Session { changed } };
+        let (topic, component, realm) = (Topic::Activity, Component::Session, realm.as_str().into());
+        self.drafts.push(Draft { topic, name, component, realm, change, about: Some(about) });
         Ok(())
     }
 
@@ -275,11 +344,11 @@ impl Pending<'_> {
                 *known = revision;
             }
             // What happens outside of requests is done by us; who starts a session is whom it is about.
-            let owner = about.as_ref().map(|session| session.data.universal_id.clone());
+            let owner = about.as_ref().map(|about| about.user_id.clone());
             let doer = user.map(|user| user.id.clone()).or_else(|| context.is_none().then(|| INTERNAL.into()));
             change.run_as = doer.clone().or_else(|| owner.clone()).unwrap_or_else(|| INTERNAL.into());
             let user_id = owner.or(doer);
-            let session = about.as_ref().and_then(|session| session.data.properties.get("AMCtxId").cloned());
+            let session = about.and_then(|about| about.tracking_id);
             let tracking = session.or_else(|| user.and_then(|user| user.tracking_id.clone()));
             let head = Head {
                 at,

@@ -33,6 +33,8 @@ use std::{
 
 /// Largest file that is read, bytes.
 const MAX_FILE: u64 = 256 << 20;
+/// How many secrets are tried in vain: each counts as a failed login from here. Those after are set without a try.
+const MAX_WRONG_SECRETS: usize = 2;
 /// How often an object is written anew without what the server does not know.
 const ATTEMPTS: usize = 24;
 
@@ -97,8 +99,15 @@ fn perform(import: &Import) -> Result<Report, Stopped> {
     let gone = gone.map(|left| (left.realm.clone(), left.id.clone())).collect();
     let of_file = items.iter().filter(|item| item.kind.shape == Shape::Realm);
     let realms = of_file.filter_map(|item| path_of_realm(&Value::Object(item.body.clone()))).chain(known).collect();
-    let mut work =
-        Work { session, dry_run: import.dry_run, described: BTreeMap::new(), realms, gone, report: Report::default() };
+    let mut work = Work {
+        session,
+        dry_run: import.dry_run,
+        described: BTreeMap::new(),
+        realms,
+        gone,
+        wrong_secrets: 0,
+        report: Report::default(),
+    };
     work.report.dry_run = import.dry_run;
     for item in ordered(items) {
         let entry = work.item(item)?;
@@ -251,6 +260,7 @@ struct Work {
     realms: BTreeSet<Realm>,
     /// Scripts that cannot be here, by realm and id.
     gone: BTreeSet<(Realm, String)>,
+    wrong_secrets: usize,
     report: Report,
 }
 
@@ -362,12 +372,19 @@ impl Work {
 
     /// Whether the secret that the file has, if it has one, is the one that the server knows.
     fn has_its_secret(&mut self, item: &Item) -> Result<bool, Unreachable> {
-        match (secret(&item.body), item.kind.member) {
-            (None, _) => Ok(true),
-            (Some(secret), "application") => self.session.knows_client(&item.realm, &item.id, secret),
-            (Some(secret), "user") => self.session.knows_password(&item.realm, "ldapService", &item.id, secret),
-            (Some(secret), _) => self.session.knows_password(&item.realm, "Agent", &item.id, secret),
+        let Some(secret) = secret(&item.body) else {
+            return Ok(true);
+        };
+        if self.wrong_secrets >= MAX_WRONG_SECRETS {
+            return Ok(false);
         }
+        let fits = match item.kind.member {
+            "application" => self.session.knows_client(&item.realm, &item.id, secret)?,
+            "user" => self.session.knows_password(&item.realm, "ldapService", &item.id, secret)?,
+            _ => self.session.knows_password(&item.realm, "Agent", &item.id, secret)?,
+        };
+        self.wrong_secrets += usize::from(!fits);
+        Ok(fits)
     }
 
     /// References to scripts that cannot be here become references to none.

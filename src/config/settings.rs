@@ -130,6 +130,13 @@ pub const SETTINGS: &[Setting] = &[
         "Secure attribute of cookies: `true`, `false`, or `auto` (when the request came over https)",
     ),
     setting(
+        "cookie_same_site",
+        Text,
+        Some("unset"),
+        None,
+        "SameSite attribute of session cookies: `unset`, `none`, `lax` or `strict`",
+    ),
+    setting(
         "admin_password",
         Secret,
         None,
@@ -301,6 +308,30 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.form_bytes", Number, Some("65536"), None, "largest form body, bytes"),
     setting("limits.json_bytes", Number, Some("1048576"), None, "largest JSON body, bytes"),
     setting("limits.request_head_ms", Number, Some("5000"), None, "ms for a client to send its request head"),
+    setting(
+        "attempts.per_account_and_address",
+        Number,
+        Some("5"),
+        None,
+        "wrong passwords or secrets for one account from one address that begin a pause; 0: any number",
+    ),
+    setting(
+        "attempts.per_address",
+        Number,
+        Some("100"),
+        None,
+        "wrong passwords or secrets from one address, for whatever accounts, that begin a pause; 0: any number",
+    ),
+    setting(
+        "attempts.per_account",
+        Number,
+        Some("100"),
+        None,
+        "wrong passwords for one user, from wherever, that begin a pause; amAdmin, agents and clients have none; 0: any number",
+    ),
+    setting("attempts.window_seconds", Number, Some("300"), None, "s over which the first two are added up"),
+    setting("attempts.account_window_seconds", Number, Some("3600"), None, "s over which the third is added up"),
+    setting("attempts.pause_seconds", Number, Some("300"), None, "s for which nothing is let through then"),
 ];
 
 #[cfg(test)]

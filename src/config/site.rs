@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use actix_web::cookie::SameSite;
+
 use super::reader::Reader;
 
 /// `scheme://host[:port]` that issuers and links start with; the context path follows it.
@@ -119,6 +121,8 @@ pub struct Site {
     pub cookie_name: String,
     /// When cookies carry `Secure`.
     pub cookie_secure: CookieSecure,
+    /// What session cookies say about requests from other sites; `None`: nothing.
+    pub cookie_same_site: Option<SameSite>,
 }
 
 impl Site {
@@ -134,6 +138,17 @@ impl Site {
             "false" => Ok(CookieSecure::Never),
             _ => Err("must be auto, true or false"),
         });
+        let cookie_same_site = reader.required("cookie_same_site", |text| match text {
+            "unset" => Ok(None),
+            "none" => Ok(Some(SameSite::None)),
+            "lax" => Ok(Some(SameSite::Lax)),
+            "strict" => Ok(Some(SameSite::Strict)),
+            _ => Err("must be unset, none, lax or strict"),
+        });
+        if cookie_same_site == Some(Some(SameSite::None)) && cookie_secure == Some(CookieSecure::Never) {
+            reader.reject("cookie_same_site", "`none` needs `cookie_secure`: browsers drop such cookies otherwise");
+            return None;
+        }
         Some(Self {
             context_path: context_path?,
             base_url: base_url?,
@@ -141,6 +156,7 @@ impl Site {
             trusted_proxies: trusted_proxies?,
             cookie_name: cookie_name?,
             cookie_secure: cookie_secure?,
+            cookie_same_site: cookie_same_site?,
         })
     }
 }

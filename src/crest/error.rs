@@ -1,7 +1,7 @@
 //! What a caller is told when a request fails: `{code, reason, message, detail?}` (crest.md §11). The HTTP status is `code`.
 
 use crate::{consensus::Unavailable, desk::WriteError};
-use quorate_raft::{Kind, Refusal};
+use quorate_raft::{Kind, Refusal, Span};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -37,6 +37,7 @@ pub const fn reason(code: u16) -> &'static str {
         416 => "Requested range not satisfiable",
         417 => "Expectation Failed",
         428 => "Precondition Required",
+        429 => "Too Many Requests",
         500 => "Internal Server Error",
         501 => "Not Implemented",
         502 => "Bad Gateway",
@@ -135,6 +136,13 @@ impl Error {
         self
     }
 
+    /// Adds when to try again; whole seconds, at least one.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Span) -> Self {
+        self.retry_after = Some(u32::try_from(pause.0.div_ceil(1000)).unwrap_or(u32::MAX).max(1));
+        self
+    }
+
     /// The HTTP status.
     pub const fn code(&self) -> u16 {
         self.code
@@ -205,7 +213,9 @@ impl From<Refusal> for Error {
             | Refusal::MissingVerifier
             | Refusal::WrongVerifier
             | Refusal::UnknownToken
-            | Refusal::UnknownSession => Self::plain(500),
+            | Refusal::UnknownSession
+            | Refusal::Quota
+            | Refusal::Paused => Self::plain(500),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | 6749 §3.2.1          | a public client names itself                                | [`authenticate`]       |
 //! | 6749 §5.2            | one answer whatever failed                                  | [`Error::unauthenticated`] |
 //! | 7591 §2              | the registered method is the one that counts                | `is_registered`      |
+//! | 6819 §5.1.4.2.3      | wrong secrets are counted, and too many bring a pause (CL-12) | [`attempts::guarded`] |
 //! | oauth2-endpoints §3.1 | an unknown client takes as long as a wrong secret           | [`authenticate`]       |
 
 use super::{
@@ -15,7 +16,12 @@ use super::{
     error::{Code, Error, Result},
     params::{self, Params},
 };
-use crate::{audit::context, desk::Desk, views::Entry};
+use crate::{
+    attempts::{self, Attempt},
+    audit::context,
+    desk::Desk,
+    views::Entry,
+};
 use actix_web::{HttpRequest, http::header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use quorate_raft::{ClientId, DocumentKey, Kind, RealmPath, Seq};
@@ -109,7 +115,9 @@ pub async fn authenticate(
     if let Some(secret) = &presented.secret {
         let revision = entry.as_ref().map_or(Seq(0), |entry| entry.document.revision);
         let verifier = client.as_ref().and_then(|client| client.verifier.as_deref());
-        if !desk.passwords().verify_client(&key, revision, verifier, secret).await? {
+        let attempt = Attempt::new(key.clone(), attempts::source(desk, http));
+        let verify = desk.passwords().verify_client(&key, revision, verifier, secret);
+        if !attempts::guarded(desk, &attempt, verify).await? {
             return Err(failed());
         }
     }

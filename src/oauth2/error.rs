@@ -11,7 +11,7 @@
 //! Words for the client are fixed texts; what went wrong inside goes to the log and nowhere else.
 
 use super::answer;
-use crate::{consensus::Unavailable, keys::KeyError};
+use crate::{attempts::Stopped, consensus::Unavailable, keys::KeyError};
 use actix_web::{
     HttpResponse,
     http::{
@@ -147,6 +147,8 @@ enum Head {
     Challenge(String),
     /// 503, and when to come back, seconds.
     RetryAfter(u32),
+    /// 429, and when to come back, seconds.
+    Paused(u32),
     /// 405, and what is allowed.
     Allow(&'static str),
     /// 413.
@@ -249,6 +251,7 @@ impl Error {
         match (&self.head, self.code) {
             (Head::Challenge(_), Code::InvalidClient) => StatusCode::UNAUTHORIZED,
             (Head::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
+            (Head::Paused(_), _) => StatusCode::TOO_MANY_REQUESTS,
             (_, code) => code.status(),
         }
     }
@@ -266,7 +269,7 @@ impl Error {
         let (name, value) = match &self.head {
             Head::Plain | Head::TooLarge => return,
             Head::Challenge(challenge) => (header::WWW_AUTHENTICATE, HeaderValue::from_str(challenge)),
-            Head::RetryAfter(seconds) => (header::RETRY_AFTER, Ok(HeaderValue::from(*seconds))),
+            Head::RetryAfter(seconds) | Head::Paused(seconds) => (header::RETRY_AFTER, Ok(HeaderValue::from(*seconds))),
             Head::Allow(methods) => (header::ALLOW, Ok(HeaderValue::from_static(methods))),
         };
         if let Ok(value) = value {
@@ -285,6 +288,20 @@ impl From<Unavailable> for Error {
     fn from(unavailable: Unavailable) -> Self {
         tracing::debug!(%unavailable, "no decision");
         Self { head: Head::RetryAfter(unavailable.retry_after()), ..Self::of(Code::TemporarilyUnavailable) }
+    }
+}
+
+/// RFC 6585 §4: whatever the secret is, for as long as the pause lasts.
+impl From<Stopped> for Error {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Unavailable(unavailable) => unavailable.into(),
+            Stopped::Paused(pause) => {
+                let seconds = u32::try_from(pause.0.div_ceil(1000)).unwrap_or(u32::MAX).max(1);
+                let says = "Too many failed attempts, try again later.";
+                Self { head: Head::Paused(seconds), ..Self::new(Code::TemporarilyUnavailable, says) }
+            }
+        }
     }
 }
 
@@ -309,7 +326,7 @@ impl From<Refusal> for Error {
             Full | Untimely => {
                 Self { head: Head::RetryAfter(1), ..Self::of(Code::TemporarilyUnavailable) } // nothing is evicted
             }
-            UnknownToken | UnknownSession => Self::of(Code::ServerError),
+            UnknownToken | UnknownSession | Quota | Paused => Self::of(Code::ServerError),
             Exists(_) | Missing(_) | Stale { .. } | Referenced { .. } | Dangling(_) | Protected(_) => {
                 Self::of(Code::ServerError)
             }

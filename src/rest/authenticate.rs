@@ -11,6 +11,7 @@
 
 use super::PlainCall;
 use crate::{
+    attempts::{self, Stopped},
     authn::{
         self, Failure, Service,
         zero_page::{self, Credentials, Headers},
@@ -22,11 +23,11 @@ use crate::{
         version,
     },
     desk::Desk,
+    sessions::{NotStarted, cookies},
     telemetry::{self, label},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
-    cookie::Cookie,
     http::{Method, header::CONTENT_TYPE},
 };
 use metrics::counter;
@@ -59,7 +60,7 @@ pub async fn handle(call: PlainCall) -> HttpResponse {
     let label = if outcome.is_ok() { "success" } else { "failure" };
     counter!(telemetry::AUTHENTICATIONS, label::OUTCOME => label).increment(1);
     match outcome {
-        Ok(success) => succeed(&call.desk, &call.realm, success, version),
+        Ok(success) => succeed(&call, success, version),
         // Version 1 has a body of its own; nobody needs more than the text.
         Err(error) if version.0 == 1 && error.code() != 503 => {
             let mut response = HttpResponse::build(status(&error));
@@ -75,10 +76,40 @@ fn status(error: &Error) -> actix_web::http::StatusCode {
     actix_web::http::StatusCode::from_u16(error.code()).unwrap_or(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+impl From<NotStarted> for Error {
+    /// a.8, codes 115, 124 and 110.
+    fn from(refused: NotStarted) -> Self {
+        let coded = |status, message, code| Self::new(status, message).with_detail(json!({ "errorCode": code }));
+        match refused {
+            NotStarted::Quota => coded(401, "You have reached your session limit.", "115"),
+            NotStarted::OtherSubject => {
+                coded(400, "Session Upgrade fails since user is different than original authenticated user", "124")
+            }
+            NotStarted::Ended => coded(401, "Session has timed out", "110"),
+            NotStarted::TooLarge => coded(500, "Can not create new session.", "118"),
+            NotStarted::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+impl From<Stopped> for Error {
+    /// a.8, code 121: the same during a pause whatever the password is, and when to come back.
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Paused(pause) => Self::new(429, "Too Many Authentication Attempts!!")
+                .with_detail(json!({ "errorCode": "121" }))
+                .with_retry_after(pause),
+            Stopped::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Denied => Self::new(401, "Login failure"),
+            Failure::NotStarted(refused) => refused.into(),
+            Failure::Stopped(stopped) => stopped.into(),
             Failure::Unavailable(unavailable) => unavailable.into(),
         }
     }
@@ -101,7 +132,7 @@ async fn attempt(call: &PlainCall) -> Result<Success, Error> {
         _ if step.get("authId").is_some() => Err(Failure::Denied.into()),
         Headers::Present(credentials) => {
             let service = index.unwrap_or(Service::Users("ldapService"));
-            let from = request.peer_addr().map(|peer| peer.ip());
+            let from = attempts::source(desk, request);
             login(desk, realm, service, &credentials, params.get("noSession") == Some("true"), from).await
         }
         Headers::Absent if index.is_none() && params.get("ForceAuth") != Some("true") => {
@@ -158,14 +189,15 @@ async fn login(
 ) -> Result<Success, Error> {
     let Credentials { username, password } = credentials;
     if no_session {
-        authn::check(desk, realm, service, username, password).await?;
+        authn::check(desk, realm, service, username, password, from).await?;
         return Ok(Success::NoSession);
     }
     let minted = authn::login(desk, realm, service, username, password, from).await?;
     Ok(Success::Session(minted.reveal()))
 }
 
-fn succeed(desk: &Desk, realm: &RealmPath, success: Success, version: Version) -> HttpResponse {
+fn succeed(call: &PlainCall, success: Success, version: Version) -> HttpResponse {
+    let PlainCall { desk, realm, .. } = call;
     let front = desk.front();
     let url = format!("{}/console", front.context_path);
     let mut response = HttpResponse::Ok();
@@ -177,11 +209,9 @@ fn succeed(desk: &Desk, realm: &RealmPath, success: Success, version: Version) -
         }
         Success::Already => json!({ "tokenId": "", "successUrl": url, "realm": realm.as_str() }),
         Success::Session(token) => {
-            let cookie = |name: String, value: String| {
-                Cookie::build(name, value).path("/").http_only(true).secure(front.cookie_secure).finish()
-            };
-            response.cookie(cookie(front.cookie_name.clone(), token.clone()));
-            response.cookie(cookie("amlbcookie".to_owned(), "01".to_owned()));
+            for cookie in cookies::grant(desk, &call.request, token) {
+                response.cookie(cookie);
+            }
             json!({ "tokenId": token, "successUrl": url, "realm": realm.as_str() })
         }
     };

@@ -1,70 +1,199 @@
-//! `sessions` (authn-sessions-realms.md b.2, b.3): what a session is, whether it lives, and its end.
+//! `sessions` (authn-sessions-realms.md b.2 to b.5): what a session is, whether it lives, what it carries, and its end.
 //!
-//! | action                          | who                             | refreshes |
-//! |---------------------------------|---------------------------------|-----------|
-//! | `validate`                      | anyone                          | yes, unless `refresh=false` |
-//! | `getSessionInfo`                | whoever has the token           | no        |
-//! | `getSessionInfoAndResetIdleTime`| whoever has the token           | yes       |
-//! | `refresh`                       | owner, administrator            | yes       |
-//! | `logout`                        | whoever has the token           |           |
+//! | version       | action                                             | who                                     | resets idle |
+//! |---------------|----------------------------------------------------|-----------------------------------------|-------------|
+//! | all           | `validate`                                         | anyone                                  | yes, unless `refresh=false` |
+//! | all           | `logout`                                           | whoever has the token                   |             |
+//! | 2.1 and later | `getSessionInfo`                                   | whoever has the token                   | no          |
+//! | 3.1 and later | `getSessionInfoAndResetIdleTime`                   | whoever has the token                   | yes         |
+//! | 2.1 and later | `refresh`                                          | owner, administrator                    | yes         |
+//! | 2.1 and later | `getSessionProperties`, `updateSessionProperties`  | owner, administrator, by privilege      | no          |
+//! | 2.1 and later | `logoutByHandle`                                   | administrator                           |             |
+//! | 5.1           | `logoutByUser`                                     | administrator, the user                 |             |
+//! | 1.2           | `isActive`, `getIdle`, … (see [`legacy`])          | whoever has the token                   | `isActive` with `refresh=true` |
+//! | 2.1 and later | query (see [`query`])                              | administrator of the realm              | no          |
+//!
+//! Who presents a token in the body and none beside it speaks as its owner: it could as well have sent it as the cookie.
+
+mod actions;
+mod legacy;
+mod query;
+#[cfg(test)]
+mod tests;
 
 use crate::{
-    caller::{self, Caller, Role},
-    crest::{Call, Error, Object, Resource, Shape, Verb, Version},
+    caller::{self, Caller, Kept},
+    crest::{Call, Error, Item, Listing, Match, Object, Query, Resource, Shape, Verb, Version},
+    sessions::{
+        self,
+        properties::{self, MAX_NAME_BYTES, is_protected},
+        settings::SessionSettings,
+    },
 };
-use jiff::Timestamp;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use quorate_raft::{
-    Command, Outcome, Refusal, Session, Stamp,
-    sessions::{DestroySession, TouchSession},
+    Command, Outcome, Refusal, Session, Stamp, TokenHash,
+    sessions::{TouchSession, UpdateSession},
 };
 use serde_json::{Value, json};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The collection.
 pub struct Sessions;
 
-/// `tokenId` in the body, else the token that the request carries.
+/// Longest value of a property, bytes.
+const MAX_VALUE_BYTES: usize = 4096;
+
+/// What every handle begins with. What follows is under what the session is stored: it says which session, and opens none.
+const HANDLE: &str = "shandle:";
+
+/// The handle of a session.
+fn handle(TokenHash(hash): &TokenHash) -> String {
+    format!("{HANDLE}{}", URL_SAFE_NO_PAD.encode(hash))
+}
+
+/// The place of the session that a handle names.
+fn by_handle(handle: &str) -> Option<TokenHash> {
+    let bytes = URL_SAFE_NO_PAD.decode(handle.strip_prefix(HANDLE)?).ok()?;
+    bytes.try_into().ok().map(TokenHash)
+}
+
+/// The session that an action is about.
 struct Target {
-    /// The live session behind it, if there is one.
-    session: Option<Caller>,
+    /// The live session, if there is one.
+    owner: Option<Caller>,
     /// Whether any token was named at all.
     named: bool,
 }
 
-fn target(call: &Call<'_>, content: &Object) -> Result<Target, Error> {
-    let token = match content.get("tokenId") {
-        None | Some(Value::Null) => caller::presented_token(call.desk, call.request),
-        Some(Value::String(token)) => Some(token.clone()),
-        Some(_) => return Err(Error::bad_request("tokenId must be a string")),
-    };
-    Ok(Target { session: token.as_deref().and_then(|token| caller::session(call.desk, token)), named: token.is_some() })
+impl Target {
+    /// Behind a token.
+    fn of(call: &Call<'_>, token: Option<&str>) -> Self {
+        Self { owner: token.and_then(|token| caller::session(call.desk, token)), named: token.is_some() }
+    }
+
+    /// `tokenId` in the body, else the token that the request carries.
+    fn read(call: &Call<'_>, content: &Object) -> Result<Self, Error> {
+        match content.get("tokenId") {
+            None | Some(Value::Null) => Ok(Self::of(call, caller::presented_token(call.desk, call.request).as_deref())),
+            Some(Value::String(token)) => Ok(Self::of(call, Some(token))),
+            Some(_) => Err(Error::bad_request("tokenId must be a string")),
+        }
+    }
 }
 
-/// UTC, whole seconds.
-fn time(stamp: Stamp) -> String {
-    let instant = Timestamp::from_millisecond(i64::try_from(stamp.0).unwrap_or(i64::MAX)).unwrap_or_default();
-    instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+/// Lets the owner of a session pass, and who administers the realm of its owner (b.8).
+fn owner_or_administrator(call: &Call<'_>, owner: &Caller) -> Result<(), Error> {
+    match call.caller {
+        None => Ok(()), // who has the token and says nothing else is its owner
+        Some(asking) if asking.hash == owner.hash || asking.administers(owner.realm()) => Ok(()),
+        Some(_) => Err(Error::insufficient_privileges()),
+    }
 }
 
-fn property<'s>(session: &'s Session, name: &str) -> &'s str {
-    session.data.properties.get(name).map_or("", |value| value)
+/// Milliseconds since the epoch, with milliseconds: what listings show.
+fn instant_with_milliseconds(stamp: Stamp) -> String {
+    let seconds = sessions::instant(stamp);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), stamp.0 % 1000)
 }
 
-fn info(session: &Session) -> Value {
+/// From when it is dead for want of use; a session that its client keeps does not idle out.
+fn idle_end(session: &Session, kept: Kept) -> Stamp {
+    let end = session.created + session.data.max_life;
+    match kept {
+        Kept::ByCluster => end.min(session.used + session.data.max_idle),
+        Kept::ByClient => end,
+    }
+}
+
+fn life_end(session: &Session) -> Stamp {
+    session.created + session.data.max_life
+}
+
+/// b.3: the recorded layout.
+fn info(call: &Call<'_>, owner: &Caller, session: &Session) -> Value {
+    let settings = SessionSettings::of(call.desk, owner.realm());
+    let shown: BTreeMap<&str, String> = settings
+        .shown
+        .iter()
+        .filter_map(|name| Some((name.as_str(), properties::get(session, name)?.into_owned())))
+        .collect();
     json!({
         "username": session.data.name,
         "universalId": session.data.universal_id,
         "realm": session.data.realm.as_str(),
-        "latestAccessTime": time(session.used),
-        "maxIdleExpirationTime": time(session.used + session.data.max_idle),
-        "maxSessionExpirationTime": time(session.created + session.data.max_life),
-        "properties": { "AMCtxId": property(session, "AMCtxId") },
+        "latestAccessTime": sessions::instant(session.used),
+        "maxIdleExpirationTime": sessions::instant(idle_end(session, owner.kept)),
+        "maxSessionExpirationTime": sessions::instant(life_end(session)),
+        "properties": shown,
     })
 }
 
-/// Notes the use of a session in the log; it may have ended in between.
+/// The session as it is now: an action may have changed it. `None` when it has ended meanwhile.
+fn current(call: &Call<'_>, owner: &Caller) -> Option<Arc<Session>> {
+    match owner.kept {
+        Kept::ByCluster => call.desk.views().session(&owner.hash),
+        Kept::ByClient => Some(owner.session.clone()),
+    }
+}
+
+/// Notes the use of a session in the log, unless that was done a moment ago (b.6); whether the session lives.
 async fn reset_idle(call: &Call<'_>, owner: &Caller) -> Result<bool, Error> {
-    let outcome = call.desk.propose(Command::TouchSession(TouchSession(owner.hash))).await?;
-    Ok(!matches!(outcome, Outcome::Refused(_)))
+    let noted = owner.session.used + SessionSettings::of(call.desk, owner.realm()).touch_after;
+    if owner.kept == Kept::ByClient || sessions::now(call.desk) < noted {
+        return Ok(true);
+    }
+    match call.desk.propose(Command::TouchSession(TouchSession(owner.hash))).await? {
+        Outcome::Refused(Refusal::UnknownSession) => Ok(false),
+        Outcome::Refused(_) => Err(Error::plain(500)),
+        Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => Ok(true),
+    }
+}
+
+/// The properties that the realm shows; what is not set is empty.
+fn shown_properties(settings: &SessionSettings, session: &Session) -> Value {
+    let value = |name: &String| properties::get(session, name).map_or_else(String::new, |value| value.into_owned());
+    Value::Object(settings.shown.iter().map(|name| (name.clone(), value(name).into())).collect())
+}
+
+/// 403 for names that are not the realm's to set, or the server's alone (b.3, b.7).
+fn may_set<'n>(settings: &SessionSettings, names: impl IntoIterator<Item = &'n str>) -> Result<(), Error> {
+    let mut names = names.into_iter();
+    let settable = |name: &str| settings.shown.contains(name) && !is_protected(name) && name.len() <= MAX_NAME_BYTES;
+    if names.all(settable) { Ok(()) } else { Err(Error::plain(403)) }
+}
+
+/// The values of an object of texts.
+fn changes(content: &Object) -> Result<BTreeMap<Arc<str>, Option<Arc<str>>>, Error> {
+    let named = content.iter().filter(|(name, _)| *name != "tokenId");
+    let text = |(name, value): (&String, &Value)| match value {
+        Value::String(text) if text.len() <= MAX_VALUE_BYTES => {
+            Ok((Arc::from(name.as_str()), Some(Arc::from(text.as_str()))))
+        }
+        _ => Err(Error::bad_request(format!(
+            "The value of '{name}' must be a string of at most {MAX_VALUE_BYTES} bytes"
+        ))),
+    };
+    named.map(text).collect()
+}
+
+/// Changes properties, in the log: of two who change different ones at once, both succeed.
+async fn change(
+    call: &Call<'_>,
+    owner: &Caller,
+    changes: BTreeMap<Arc<str>, Option<Arc<str>>>,
+) -> Result<Arc<Session>, Error> {
+    if owner.kept == Kept::ByClient {
+        return Err(Error::new(501, "Properties of client-based sessions cannot be changed"));
+    }
+    match call.desk.propose(Command::UpdateSession(UpdateSession { hash: owner.hash, changes })).await? {
+        Outcome::Refused(Refusal::UnknownSession) => Err(Error::unauthenticated()),
+        Outcome::Refused(Refusal::Full) => Err(Error::bad_request("The session has too many properties")),
+        Outcome::Refused(_) => Err(Error::plain(500)),
+        Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => {
+            current(call, owner).ok_or_else(Error::unauthenticated)
+        }
+    }
 }
 
 impl Resource for Sessions {
@@ -73,14 +202,30 @@ impl Resource for Sessions {
     }
 
     fn versions(&self) -> &[Version] {
-        &[Version(2, 1), Version(3, 1), Version(4, 0)]
+        &[Version(1, 2), Version(2, 1), Version(3, 1), Version(4, 0), Version(5, 1)]
     }
 
-    /// Holding a token is the right to use it; what else is needed is checked by the action.
+    /// Holding a token is the right to use it; what else is needed is checked by the action, or the query.
     fn permit(&self, call: &Call<'_>, _: Option<&str>, verb: &Verb) -> Result<(), Error> {
         match verb {
             Verb::Action(..) => Ok(()),
-            _ => call.administrator(),
+            Verb::Query(_) => call.signed_in().map(drop),
+            _ => Err(Error::unsupported()),
+        }
+    }
+
+    async fn read(&self, _: &Call<'_>, _: &str) -> Result<Item, Error> {
+        Err(Error::unsupported())
+    }
+
+    async fn update(&self, _: &Call<'_>, _: &str, _: &Object, _: &Match) -> Result<Item, Error> {
+        Err(Error::unsupported())
+    }
+
+    async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
+        match call.version.0 {
+            1 => legacy::list(call, query).await,
+            _ => query::list(call, query).await,
         }
     }
 
@@ -91,84 +236,11 @@ impl Resource for Sessions {
         name: &str,
         content: &Object,
     ) -> Result<Option<Value>, Error> {
-        if id.is_some() {
-            return Err(Error::no_action(name));
-        }
-        match name {
-            "validate" => validate(call, content).await,
-            "getSessionInfo" => get_info(call, content, false).await,
-            "getSessionInfoAndResetIdleTime" if call.version.0 >= 3 => get_info(call, content, true).await,
-            "refresh" => refresh(call, content).await,
-            "logout" => logout(call, content).await,
-            _ => Err(Error::no_action(name)),
+        match call.version.0 {
+            1 => legacy::act(call, id, name, content).await,
+            _ if id.is_some() => Err(Error::no_action(name)),
+            _ => actions::act(call, name, content).await,
         }
         .map(Some)
-    }
-}
-
-async fn validate(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
-    let Some(owner) = target(call, content)?.session else {
-        return Ok(json!({ "valid": false }));
-    };
-    if call.params.get("refresh") != Some("false") {
-        caller::touch(call.desk, &owner);
-    }
-    let data = &owner.session.data;
-    Ok(match call.version.0 {
-        ..=2 => json!({ "valid": true, "uid": data.name, "realm": data.realm.as_str() }),
-        _ => json!({
-            "valid": true,
-            "sessionUid": property(&owner.session, "AMCtxId"),
-            "uid": data.name,
-            "realm": data.realm.as_str(),
-        }),
-    })
-}
-
-async fn get_info(call: &Call<'_>, content: &Object, reset: bool) -> Result<Value, Error> {
-    let owner = target(call, content)?.session.ok_or_else(Error::unauthenticated)?;
-    if reset && !reset_idle(call, &owner).await? {
-        return Err(Error::unauthenticated());
-    }
-    let session = call.desk.views().session(&owner.hash).ok_or_else(Error::unauthenticated)?;
-    Ok(info(&session))
-}
-
-async fn refresh(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
-    let asking = call.signed_in()?;
-    let Some(owner) = target(call, content)?.session else {
-        return Ok(json!({ "valid": false }));
-    };
-    if asking.hash != owner.hash && asking.role != Role::Administrator {
-        return Err(Error::insufficient_privileges());
-    }
-    if !reset_idle(call, &owner).await? {
-        return Ok(json!({ "valid": false }));
-    }
-    let data = &owner.session.data;
-    let ends = owner.session.created + data.max_life;
-    Ok(json!({
-        "uid": data.name,
-        "realm": data.realm.as_str(),
-        "idletime": 0,
-        "maxidletime": data.max_idle.0 / 60_000,
-        "maxsessiontime": data.max_life.0 / 60_000,
-        "maxtime": ends.0.saturating_sub(call.desk.views().log_time().0) / 1000,
-    }))
-}
-
-/// Final once answered (G3).
-async fn logout(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
-    let target = target(call, content)?;
-    let expired = json!({ "result": "Token has expired" });
-    let Some(owner) = target.session else {
-        return if target.named { Ok(expired) } else { Err(Error::unauthenticated()) };
-    };
-    match call.desk.propose(Command::DestroySession(DestroySession(owner.hash))).await? {
-        Outcome::Refused(Refusal::UnknownSession) => Ok(expired),
-        Outcome::Refused(_) => Err(Error::plain(500)),
-        Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => {
-            Ok(json!({ "result": "Successfully logged out" }))
-        }
     }
 }

@@ -14,6 +14,7 @@
 
 use super::identity::{self, Named, NotCreated, is_name, is_secret, is_taken, universal_id, user_id};
 use crate::{
+    attempts::{self, Attempt},
     bootstrap::ADMINISTRATOR_ID,
     crest::{
         Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version,
@@ -231,7 +232,8 @@ impl Users {
             return Err(Error::plain(403)); // g.1: not through this endpoint
         }
         let verifier = body.get(PASSWORD).and_then(Value::as_str);
-        if !call.desk.passwords().verify(verifier, old).await? {
+        let attempt = Attempt::new(key.clone(), attempts::source(call.desk, call.request));
+        if !attempts::guarded(call.desk, &attempt, call.desk.passwords().verify(verifier, old)).await? {
             return Err(Error::bad_request("Old password is incorrect."));
         }
         if !is_secret(new) {

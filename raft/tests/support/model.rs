@@ -3,10 +3,14 @@
 
 use quorate_raft::{
     Batch, Command, Document, DocumentKey, Documents, Draft, GrantId, Kind, Outcome, ProposalId, RealmPath, Refusal,
-    Seq, Span, Stamp, State, TokenHash, TokenId, Write,
+    Seq, Session, Sessions, Span, Stamp, State, TokenHash, TokenId, Write,
     documents::{Change, Precondition, WriteDocuments},
     grant_sets::{AccessToken, Authorization, Code, NewAccess, Purchase, RedeemCode, StoredCode},
     limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS},
+    sessions::{
+        CreateSession, DestroySession, DestroySessionsOf, Exceeded, Quota, SessionData, StartSession, TouchSession,
+        UpdateSession,
+    },
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -318,4 +322,159 @@ fn delete_realm(all: &mut BTreeMap<DocumentKey, Document>, realm: &RealmPath) ->
     }
     all.retain(|other, _| *other != key && other.realm != *realm);
     Ok(())
+}
+
+/// Sessions.
+#[derive(Default)]
+pub struct PlainSessions {
+    pub now: Stamp,
+    live: BTreeMap<TokenHash, Session>,
+    /// With until when it is remembered.
+    ended: BTreeMap<TokenHash, (Session, Stamp)>,
+    answers: BTreeMap<ProposalId, (Outcome, Stamp)>,
+}
+
+impl PlainSessions {
+    pub fn apply(&mut self, batch: &Batch) -> Vec<Outcome> {
+        self.now = self.now.max(batch.at);
+        let outcomes = batch.drafts.iter().map(|draft| {
+            self.let_go();
+            match untimely(draft, self.now) {
+                true => Outcome::Refused(Refusal::Untimely),
+                false => self.decide(draft).unwrap_or_else(Outcome::Refused),
+            }
+        });
+        outcomes.collect()
+    }
+
+    fn let_go(&mut self) {
+        let now = self.now;
+        self.ended.retain(|_, (_, forget)| *forget > now);
+        self.answers.retain(|_, (_, forget)| *forget > now);
+        for (hash, session) in self.live.clone() {
+            if session.expires() <= now {
+                self.live.remove(&hash);
+                let forget = session.created + WINDOW;
+                if forget > now {
+                    self.ended.insert(hash, (session, forget));
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self, draft: &Draft) -> Result<Outcome, Refusal> {
+        let issued = |session: &Session| Outcome::Issued { issued: session.created, expires: session.expires() };
+        if let Command::CreateSession(CreateSession { hash, .. }) | Command::StartSession(StartSession { hash, .. }) =
+            &draft.command
+            && let Some(session) = self.live.get(hash).or(self.ended.get(hash).map(|(session, _)| session))
+        {
+            return Ok(issued(session));
+        }
+        match &draft.command {
+            Command::CreateSession(create) => Ok(self.begin(create.hash, &create.data)),
+            Command::TouchSession(TouchSession(hash)) => {
+                let session = self.live.get_mut(hash).ok_or(Refusal::UnknownSession)?;
+                session.used = self.now;
+                Ok(issued(session))
+            }
+            Command::DestroySession(DestroySession(hash)) => {
+                if !self.ended.contains_key(hash) && !self.end(*hash) {
+                    return Err(Refusal::UnknownSession);
+                }
+                Ok(Outcome::Done)
+            }
+            Command::StartSession(_) | Command::UpdateSession(_) | Command::DestroySessionsOf(_) => {
+                if let Some((first, _)) = self.answers.get(&draft.id) {
+                    return Ok(first.clone());
+                }
+                let outcome = self.decide_once(&draft.command).unwrap_or_else(Outcome::Refused);
+                if !matches!((&draft.command, &outcome), (Command::StartSession(_), Outcome::Issued { .. })) {
+                    self.answers.insert(draft.id, (outcome.clone(), self.now + WINDOW));
+                }
+                Ok(outcome)
+            }
+            _ => Ok(Outcome::Done),
+        }
+    }
+
+    fn decide_once(&mut self, command: &Command) -> Result<Outcome, Refusal> {
+        match command {
+            Command::StartSession(StartSession { hash, data, quota, replaces }) => {
+                let same = |session: &Session| session.data.subject == data.subject;
+                if replaces.is_some_and(|former| !self.live.get(&former).is_some_and(same)) {
+                    return Err(Refusal::UnknownSession);
+                }
+                let mut others: Vec<(TokenHash, Session)> =
+                    self.live.iter().map(|(hash, session)| (*hash, session.clone())).collect();
+                others.retain(|(hash, session)| same(session) && Some(*hash) != *replaces);
+                if let Some(Quota { limit, exceeded }) = quota {
+                    let limit = (*limit).max(1) as usize;
+                    let key = |(hash, session): &(TokenHash, Session)| match exceeded {
+                        Exceeded::DestroyNextExpiring => (session.expires(), *hash),
+                        _ => (session.created, *hash),
+                    };
+                    others.sort_by_key(key);
+                    if others.len() >= limit && *exceeded == Exceeded::DenyAccess {
+                        return Err(Refusal::Quota);
+                    }
+                    let all = *exceeded == Exceeded::DestroyAll && others.len() >= limit;
+                    while !others.is_empty() && (all || others.len() >= limit) {
+                        let (hash, _) = others.remove(0);
+                        self.end(hash);
+                    }
+                }
+                replaces.map(|former| self.end(former));
+                Ok(self.begin(*hash, data))
+            }
+            Command::UpdateSession(UpdateSession { hash, changes }) => {
+                let session = self.live.get_mut(hash).ok_or(Refusal::UnknownSession)?;
+                let mut data = (*session.data).clone();
+                for (name, value) in changes {
+                    data.properties.remove(name);
+                    data.properties.extend(value.clone().map(|value| (name.clone(), value)));
+                }
+                session.data = Arc::new(data);
+                Ok(Outcome::Issued { issued: session.created, expires: session.expires() })
+            }
+            Command::DestroySessionsOf(DestroySessionsOf(subject)) => {
+                let theirs = self.live.iter().filter(|(_, session)| session.data.subject == *subject);
+                for hash in theirs.map(|(hash, _)| *hash).collect::<Vec<_>>() {
+                    self.end(hash);
+                }
+                Ok(Outcome::Done)
+            }
+            _ => Ok(Outcome::Done),
+        }
+    }
+
+    fn begin(&mut self, hash: TokenHash, data: &Arc<SessionData>) -> Outcome {
+        let session = Session { data: data.clone(), created: self.now, used: self.now };
+        let outcome = Outcome::Issued { issued: session.created, expires: session.expires() };
+        self.live.insert(hash, session);
+        outcome
+    }
+
+    fn end(&mut self, hash: TokenHash) -> bool {
+        let Some(session) = self.live.remove(&hash) else { return false };
+        self.ended.insert(hash, (session, self.now + WINDOW));
+        true
+    }
+
+    /// The same sessions, found by subject and by realm as well.
+    pub fn assert_same(&mut self, sessions: &Sessions) {
+        self.let_go();
+        let live: BTreeMap<TokenHash, Session> =
+            sessions.live().iter().map(|(hash, session)| (*hash, (**session).clone())).collect();
+        assert_eq!(live, self.live);
+        let ended: BTreeMap<TokenHash, (Session, Stamp)> =
+            sessions.ended().iter().map(|(hash, (session, forget))| (*hash, ((**session).clone(), *forget))).collect();
+        assert_eq!(ended, self.ended);
+        for user in ["demo", "other", "nobody"] {
+            let subject = DocumentKey::new(&RealmPath::from("/alpha"), Kind::User, user);
+            let theirs = self.live.iter().filter(|(_, session)| session.data.subject == subject);
+            assert!(sessions.of_subject(&subject).map(|(hash, _)| hash).eq(theirs.map(|(hash, _)| hash)), "{user}");
+        }
+        assert_eq!(sessions.of_realm(&RealmPath::from("/alpha")).count(), self.live.len());
+        assert_eq!(sessions.of_realm(&RealmPath::from("/alp")).count(), 0);
+    }
 }

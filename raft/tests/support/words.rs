@@ -2,12 +2,13 @@
 
 use quorate_raft::{
     Challenge, ClientId, Command, DocumentKey, GrantId, Kind, OwnerId, RealmPath, Seq, Span, Stamp, TokenHash,
-    blacklist::BlacklistJti,
+    attempts::{ClearFailures, Count, NoteFailure},
+    blacklist::{BlacklistJti, Spend},
     documents::{Change, Precondition, Write},
     grant_sets::{
         Authorization, IssueAccess, IssueCode, NewAccess, Purchase, RedeemCode, RevokeAccess, RevokeGrant, Template,
     },
-    sessions::{CreateSession, SessionData},
+    sessions::{CreateSession, Quota, SessionData, StartSession, UpdateSession},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -139,10 +140,27 @@ pub fn blacklist(jti: &str, until: Stamp) -> Command {
     Command::BlacklistJti(BlacklistJti { jti: hash(jti), until })
 }
 
+pub fn spend(name: &str, until: Stamp) -> Command {
+    Command::Spend(Spend { hash: hash(name), until })
+}
+
+pub fn user(realm: &RealmPath, name: &str) -> DocumentKey {
+    DocumentKey::new(realm, Kind::User, name)
+}
+
 pub fn login(name: &str, realm: &RealmPath, user: &str, max_life: Span, max_idle: Span) -> Command {
-    let data = Arc::new(SessionData {
+    Command::CreateSession(CreateSession { hash: hash(name), data: session(realm, user, max_life, max_idle) })
+}
+
+/// The same, under a quota or in the place of another session.
+pub fn start(name: &str, data: Arc<SessionData>, quota: Option<Quota>, replaces: Option<&str>) -> Command {
+    Command::StartSession(StartSession { hash: hash(name), data, quota, replaces: replaces.map(hash) })
+}
+
+pub fn session(realm: &RealmPath, user: &str, max_life: Span, max_idle: Span) -> Arc<SessionData> {
+    Arc::new(SessionData {
         realm: realm.clone(),
-        subject: DocumentKey::new(realm, Kind::User, user),
+        subject: self::user(realm, user),
         fence: Seq::new(2, 0),
         name: user.into(),
         universal_id: format!("id={user},ou=user,o=alpha,ou=services,ou=am-config").into(),
@@ -150,8 +168,27 @@ pub fn login(name: &str, realm: &RealmPath, user: &str, max_life: Span, max_idle
         max_life,
         max_idle,
         properties: BTreeMap::from([("Locale".into(), "en".into())]),
-    });
-    Command::CreateSession(CreateSession { hash: hash(name), data })
+    })
+}
+
+/// `k=v` sets, `k` takes away.
+pub fn update(name: &str, changes: &[&str]) -> Command {
+    let change = |change: &&str| match change.split_once('=') {
+        Some((key, value)) => (key.into(), Some(value.into())),
+        None => ((*change).into(), None),
+    };
+    Command::UpdateSession(UpdateSession { hash: hash(name), changes: changes.iter().map(change).collect() })
+}
+
+/// A failure, counted under one key.
+pub fn fail(key: &str, limit: u32, window: Span, pause: Span) -> Command {
+    Command::NoteFailure(NoteFailure(vec![Count { key: hash(key), limit, window, pause }]))
+}
+
+/// A success: forgets what was counted under `key`, unless there is a pause under it or under `other`.
+pub fn pass(key: &str, other: Option<&str>) -> Command {
+    let unless = other.into_iter().map(hash).collect();
+    Command::ClearFailures(ClearFailures { clear: vec![hash(key)], unless })
 }
 
 pub fn put(key: DocumentKey, when: Precondition, body: &str, references: Vec<DocumentKey>, fence: bool) -> Write {
