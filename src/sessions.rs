@@ -113,7 +113,7 @@ pub async fn start(desk: &Desk, new: New) -> Result<Started, NotStarted> {
     }
     if settings.client_based
         && !is_administrator(&new.subject)
-        && let Some(token) = client_based::seal(desk, &data).map_err(|error| no_keys(&error))?
+        && let Some(token) = kept_by_client(desk, &data).await?
     {
         // The former ends first: a token that nobody has seen yet is no session.
         if let Some(former) = &new.upgraded
@@ -145,6 +145,13 @@ pub async fn start(desk: &Desk, new: New) -> Result<Started, NotStarted> {
     Ok(Started { token: minted.reveal() })
 }
 
+/// A token that holds the session. It starts in log time (G6), as others do: log time stands still while nothing happens, so it
+/// has to be asked for.
+async fn kept_by_client(desk: &Desk, data: &SessionData) -> Result<Option<String>, Unavailable> {
+    desk.propose(Command::Tick).await?;
+    client_based::seal(desk, data, desk.views().log_time()).map_err(|error| no_keys(&error))
+}
+
 /// Ends a session; whether it was this that ended it. No node knows it any more when this returns (G3).
 ///
 /// # Errors
@@ -170,7 +177,8 @@ pub async fn end(desk: &Desk, owner: &Caller) -> Result<bool, Unavailable> {
     }
 }
 
-/// Now, for sessions that no log entry keeps: log time, which stands still while nothing happens, or this node's clock.
+/// Now, for what is not decided in the log: log time, which stands still while nothing happens, or this node's clock. A clock
+/// that is ahead ends a client-based session early, and none late.
 pub fn now(desk: &Desk) -> Stamp {
     desk.views().log_time().max(host::now())
 }

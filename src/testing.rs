@@ -65,6 +65,16 @@ pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
 
 /// As [`desk`], with another record of decisions, and other rules for them.
 pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> (Desk, Arc<Alone>) {
+    desk_of(audit, decisions, Guard::default()).await
+}
+
+/// As [`desk`], with other limits of failed attempts.
+pub(crate) async fn desk_guarded(guard: Guard) -> (Desk, Arc<Alone>) {
+    let audit = Audit::start(Default::default(), LogFormat::Text).expect("a thread");
+    desk_of(audit, &Default::default(), guard).await
+}
+
+async fn desk_of(audit: Audit, decisions: &decisions::Settings, guard: Guard) -> (Desk, Arc<Alone>) {
     let views = Arc::new(Views::default());
     let actors = Arc::new(Actors::start(&[Arbiter::current()], views.clone()).expect("one arbiter"));
     let alone = Arc::new(Alone {
@@ -81,7 +91,7 @@ pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> 
         keys: KeyRing::new(&[7; 32]).expect("a key"),
         audit,
         rules: Rules::new(decisions),
-        guard: Guard::default(),
+        guard,
         front: Front {
             context_path: "/am".into(),
             cookie_name: "iPlanetDirectoryPro".into(),

@@ -119,7 +119,8 @@ impl Views {
         self.applied.fetch_max(seq.0, Ordering::AcqRel);
     }
 
-    /// Moves on with every change of documents or compiled policy sets, once all of the change is published.
+    /// Moves on with every change of documents or compiled policy sets, and with every pause that begins after failed attempts,
+    /// once all of the change is published.
     ///
     /// Whoever reads documents, then has a proposal decided (or passes a barrier), and finds the epoch unmoved, has read
     /// what was true at that decision (ADR 8).

@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
 };
 
-/// What a session is about; fixed when it starts.
+/// What a session is about; fixed when it starts, but for its properties.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionData {
     /// The realm that authenticated it.

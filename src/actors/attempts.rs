@@ -7,11 +7,16 @@ use quorate_raft::{Attempts, attempts::AttemptChange};
 impl Published for Attempts {
     fn publish(changed: Vec<AttemptChange>, views: &Views) {
         let view = views.attempts.pin();
+        let mut paused = false;
         for (key, counter) in changed {
+            paused |= counter.is_some_and(|counter| counter.paused);
             match counter {
                 Some(counter) => drop(view.insert(key, counter)),
                 None => drop(view.remove(&key)),
             }
+        }
+        if paused {
+            views.documents_changed(); // answers that rest on there being no pause
         }
     }
 

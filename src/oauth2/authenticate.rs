@@ -12,6 +12,7 @@
 //! | oauth2-endpoints §3.1 | an unknown client takes as long as a wrong secret           | [`authenticate`]       |
 
 use super::{
+    Reads,
     client::{AuthMethod, Client},
     error::{Code, Error, Result},
     params::{self, Params},
@@ -96,16 +97,17 @@ pub fn find(desk: &Desk, realm: &RealmPath, id: &str) -> Option<(Arc<Entry>, Arc
     client.active.then_some((entry, client))
 }
 
-/// Authenticates the client of this request. Call [`Desk::barrier`] first.
+/// Authenticates the client of this request. Call [`Desk::barrier`] first, or have what was read confirmed (`reads`).
 ///
 /// # Errors
-/// `invalid_client` with one text for unknown, inactive, wrong and missing; `invalid_request` for two methods at once; 503
-/// when too many secrets wait to be checked.
+/// `invalid_client` with one text for unknown, inactive, wrong and missing; `invalid_request` for two methods at once; 429
+/// during a pause after too many failures; 503 when too many secrets wait to be checked.
 pub async fn authenticate(
     desk: &Desk,
     realm: &RealmPath,
     http: &HttpRequest,
     params: &Params<'_>,
+    reads: Reads,
 ) -> Result<AuthenticatedClient> {
     let presented = Presented::of(realm, http, params)?;
     let failed = || Error::unauthenticated(realm, presented.used_header);
@@ -116,8 +118,23 @@ pub async fn authenticate(
         let revision = entry.as_ref().map_or(Seq(0), |entry| entry.document.revision);
         let verifier = client.as_ref().and_then(|client| client.verifier.as_deref());
         let attempt = Attempt::new(key.clone(), attempts::source(desk, http));
-        let verify = desk.passwords().verify_client(&key, revision, verifier, secret);
-        if !attempts::guarded(desk, &attempt, verify).await? {
+        // The right secret of a client that may not act is no success: it would forget the failures of others.
+        let active = client.as_ref().is_some_and(|client| client.active);
+        let verify = async {
+            let fits = desk.passwords().verify_client(&key, revision, verifier, secret).await?;
+            Ok(fits && active)
+        };
+        let proved = match reads {
+            Reads::Confirmed => attempts::guarded(desk, &attempt, verify).await?,
+            // Whoever hears "no" is answered anew after the barrier, and counted then. A pause that begins until the answer
+            // is confirmed has it answered anew, too.
+            Reads::ToBeConfirmed => {
+                attempts::blocked(desk, &attempt).is_none()
+                    && verify.await?
+                    && attempts::succeeded(desk, &attempt).await.is_ok()
+            }
+        };
+        if !proved {
             return Err(failed());
         }
     }

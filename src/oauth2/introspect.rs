@@ -59,7 +59,7 @@ struct Answer<'t> {
 /// `invalid_client`, a missing `token`, 503. Everything about the token itself is an answer.
 pub async fn answer(request: &Request<'_>) -> Result<HttpResponse> {
     let desk = request.desk;
-    let client = authenticate(desk, &request.realm, request.http, request.params).await?;
+    let client = authenticate(desk, &request.realm, request.http, request.params, request.reads).await?;
     if client.client.public {
         return Err(Error::unauthenticated(&request.realm, false));
     }

@@ -32,7 +32,7 @@ struct Empty {}
 /// # Errors
 /// `invalid_client`, a missing `token`, a token of another client, something that is no access token, 503.
 pub async fn answer(request: &Request<'_>) -> Result<HttpResponse> {
-    let client = authenticate(request.desk, &request.realm, request.http, request.params).await?;
+    let client = authenticate(request.desk, &request.realm, request.http, request.params, request.reads).await?;
     let token = request.params.get("token").ok_or_else(|| Error::invalid_request("Missing parameter: token"))?;
     if client_based::looks_like_jws(token) {
         jws(request, &client, token).await?;

@@ -42,7 +42,7 @@ pub async fn answer(request: &Request<'_>) -> Result<HttpResponse> {
         return Err(Error::invalid_request("Grant type is not set"));
     };
     let grant_type = GrantType::parse(name).ok_or(Error::of(Code::UnsupportedGrantType))?;
-    let client = authenticate(request.desk, &request.realm, request.http, request.params).await?;
+    let client = authenticate(request.desk, &request.realm, request.http, request.params, request.reads).await?;
     let provider = Provider::of(request.desk, &request.realm);
     if !provider.grant_types.contains(grant_type) {
         return Err(Error::of(Code::UnsupportedGrantType));

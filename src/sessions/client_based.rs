@@ -44,7 +44,7 @@ struct Claims {
     typ: String,
     /// Under what it is revoked.
     jti: String,
-    /// When it started, milliseconds since the epoch.
+    /// When it started, log time, milliseconds since the epoch.
     created: u64,
     data: SessionData,
 }
@@ -54,16 +54,15 @@ pub fn looks_like(token: &str) -> bool {
     token.len() > secrets::HANDLE_CHARS && token.contains(".*")
 }
 
-/// A token for a session that starts now; `None` when it would not fit into a cookie.
+/// A token for a session that started at `created`, in log time; `None` when it would not fit into a cookie.
 ///
 /// # Errors
 /// [`KeyError`] when this node has no usable keys.
-pub fn seal(desk: &Desk, data: &SessionData) -> Result<Option<String>, KeyError> {
+pub fn seal(desk: &Desk, data: &SessionData, created: Stamp) -> Result<Option<String>, KeyError> {
     let ring = keys::ring(desk)?;
     let key = keys::signing_key(&ring, Algorithm::HS256)?;
     let jti = URL_SAFE_NO_PAD.encode(host::random::<20>());
-    let created = super::now(desk).0;
-    let jws = key.sign(&Claims { typ: TYP.to_owned(), jti, created, data: data.clone() })?;
+    let jws = key.sign(&Claims { typ: TYP.to_owned(), jti, created: created.0, data: data.clone() })?;
     let token = format!("{}{}", prefix(), encrypt(key, jws.into_bytes())?);
     Ok((token.len() <= MAX_BYTES).then_some(token))
 }

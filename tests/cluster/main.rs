@@ -5,6 +5,7 @@
 //! | `administration` | two administrators at once; nodes lost between their writes   |
 //! | `faults`   | leader, follower, all nodes killed; nodes paused; quorum lost; disk full |
 //! | `lifecycle`| graceful stop, second start on the same data, restart                |
+//! | `sessions` | sessions, quotas and failed attempts, told to one node, asked of another |
 //! | `chaos`    | random faults under random load; the history is checked              |
 
 #[path = "../harness/mod.rs"]
@@ -14,3 +15,4 @@ mod administration;
 mod chaos;
 mod faults;
 mod lifecycle;
+mod sessions;

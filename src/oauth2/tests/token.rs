@@ -258,3 +258,40 @@ async fn a_client_based_token_is_not_stored_and_says_what_am_says() {
     assert_eq!((seconds("nbf"), seconds("auth_time")), (seconds("iat"), seconds("iat")));
     assert!(claims.get("auth_level").is_none() && claims["jti"].is_string() && claims["auditTrackingId"].is_string());
 }
+
+/// CL-12: too many wrong secrets from one place bring a pause for that place, for the right secret as for a wrong one, and for
+/// a client that does not exist as for one that does; elsewhere the client goes on.
+#[actix_web::test]
+async fn cl_12_wrong_secrets_from_one_place_bring_a_pause_there() {
+    let world = World::new().await;
+    world.client("/alpha", "c", json!({})).await;
+    let ask = async |from: &str, id: &str, secret: &str| {
+        let asked = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
+        let request = post(&format!("{ALPHA}/access_token"), &asked);
+        let from = std::net::SocketAddr::new(from.parse().expect("an address"), 50_000);
+        world.send(request.peer_addr(from)).await
+    };
+    for id in ["c", "nobody"] {
+        for n in 0..5 {
+            assert_eq!(ask("192.0.2.1", id, "wrong").await.error().0, 400, "{id}, {n}");
+        }
+        let paused = ask("192.0.2.1", id, SECRET).await;
+        let says = "Too many failed attempts, try again later.";
+        assert_eq!(paused.error(), error(429, "temporarily_unavailable", says), "{id}");
+        let wait: u64 = paused.header("retry-after").parse().expect("seconds");
+        assert!((1..=301).contains(&wait), "{wait}");
+    }
+    assert_eq!(ask("192.0.2.2", "c", SECRET).await.status, 200, "nobody else is kept out");
+    assert_eq!(
+        world
+            .post(
+                "access_token",
+                &[("grant_type", "client_credentials"), ("client_id", "c"), ("client_secret", SECRET)]
+            )
+            .await
+            .status,
+        200
+    );
+    world.wait(301).await;
+    assert_eq!(ask("192.0.2.1", "c", SECRET).await.status, 200, "and the pause is over");
+}
