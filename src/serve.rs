@@ -133,6 +133,15 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(1),
     });
+    // Every node sees a session time out; the one that leads tells.
+    desk.views().watch_timeouts({
+        let (node, audit, id) = (node.clone(), desk.audit().clone(), config.node_id);
+        move |session| {
+            if node.leader() == Some(id) {
+                audit.session_timed_out(session);
+            }
+        }
+    });
     let status = http::Status::new(desk.clone(), &config.data_dir, {
         let node = node.clone();
         move || node.health()

@@ -271,6 +271,29 @@ async fn logins_and_sessions_are_recorded() {
     assert_eq!((&events[0]["userId"], &events[0]["operation"]), (&json!(ADMIN), &json!("DELETE")));
 }
 
+/// f.6: sessions end by themselves, by quota of time, or by somebody.
+#[actix_web::test]
+async fn sessions_that_time_out_are_told_apart_from_those_that_are_ended() {
+    let stage = Stage::with(TopicSettings::default()).await;
+    let audit = stage.rig.desk.audit().clone();
+    stage.rig.desk.views().watch_timeouts(move |session| audit.session_timed_out(session));
+    let root = RealmPath::root();
+    let idle = stage.rig.session(&root, Kind::User, "amadmin").await;
+    assert_eq!(names(&stage.events()), ["AM-SESSION-CREATED"]);
+    let end = stage.admin("POST", "/json/realms/root/sessions?_action=logout").set_json(json!({"tokenId": idle}));
+    assert_eq!(stage.send(end).await.0, 200);
+    assert_eq!(names(&stage.events()), ["AM-SESSION-LOGGED_OUT"]);
+    stage.rig.session(&root, Kind::User, "amadmin").await;
+    stage.events();
+    // Half an hour later both are idle for too long: the administrator's of the test, and this one.
+    stage.rig.alone.later.store(1801 * 1000, std::sync::atomic::Ordering::Relaxed);
+    stage.rig.desk.propose(quorate_raft::Command::Tick).await.expect("ticks");
+    let events = stage.events();
+    assert_eq!(names(&events), ["AM-SESSION-IDLE_TIMED_OUT"; 2]);
+    assert_eq!((&events[0]["userId"], &events[0]["operation"]), (&json!(ADMIN), &json!("DELETE")));
+    assert_eq!(events[0]["runAs"], "id=dsameuser,ou=user,ou=am-config");
+}
+
 /// Agents and administrators report; users and strangers do not, nor do agents for others.
 #[actix_web::test]
 async fn agents_report_events() {

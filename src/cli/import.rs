@@ -412,11 +412,16 @@ impl Work {
     fn write(&mut self, item: &Item, create: bool, notes: &mut Vec<String>) -> Result<Result<(), String>, Unreachable> {
         let mut body = item.body.clone();
         let (path, version) = (item.path(), item.kind.version);
+        let collection = item.kind.collection(&item.realm, item.subtype.as_deref());
+        let mut by_post = false;
         for _ in 0..ATTEMPTS {
             let content = Value::Object(body.clone());
             let reply = match (item.kind.shape, create) {
                 (Shape::Service, true) => {
                     self.session.send("POST", &format!("{path}?_action=create"), version, Some(&content))?
+                }
+                _ if by_post => {
+                    self.session.send("POST", &format!("{collection}?_action=create"), version, Some(&content))?
                 }
                 _ => self.session.send("PUT", &path, version, Some(&content))?,
             };
@@ -428,7 +433,13 @@ impl Work {
                 notes.extend(found.differs.into_iter().map(|name| format!("{name} is kept in another form")));
                 return Ok(Ok(()));
             }
-            match without(&mut body, &reply) {
+            if create && reply.status == 404 && !by_post && item.kind.shape == Shape::Collection {
+                // Some collections are added to by POST alone.
+                by_post = true;
+                continue;
+            }
+            let described = self.described(item)?;
+            match without(&mut body, &reply, &described) {
                 Some(names) => {
                     notes.extend(names.into_iter().map(|name| format!("{name} is not known here and left out")))
                 }
@@ -494,30 +505,36 @@ fn text(value: &Value) -> Option<&str> {
 }
 
 /// Takes out of `body` what the server says that it does not know; what was taken out, or `None` when that is not what it says.
-fn without(body: &mut Object, reply: &Reply) -> Option<Vec<String>> {
+/// The server names what it knows, and not where: the section is the one that has most of these names, by what the server says
+/// that it has, else by what the body has.
+fn without(body: &mut Object, reply: &Reply, described: &Described) -> Option<Vec<String>> {
     let valid = reply.json.get("detail")?.get("validAttributes")?.as_array()?;
     let is_valid = |name: &str| name.starts_with('_') || valid.iter().any(|valid| valid.as_str() == Some(name));
-    let unknown =
-        |members: &Object| -> Vec<String> { members.keys().filter(|name| !is_valid(name)).cloned().collect() };
-    // The names are of the top, if any section is among them, else of a section that has one of them.
-    let top = body.keys().any(|name| !name.starts_with('_') && is_valid(name));
-    if top || !body.values().any(Value::is_object) {
-        let names = unknown(body);
-        names.iter().for_each(|name| drop(body.remove(name)));
-        return Some(names).filter(|names| !names.is_empty());
-    }
-    for (section, members) in body.iter_mut() {
-        let Value::Object(members) = members else {
-            continue;
-        };
-        let names = unknown(members);
-        if names.is_empty() || names.len() == members.len() && members.len() > 1 {
-            continue;
-        }
+    let shared = |names: &Object| names.keys().filter(|name| !name.starts_with('_') && is_valid(name)).count();
+    let take = |members: &mut Object| -> Vec<String> {
+        let names: Vec<String> = members.keys().filter(|name| !is_valid(name)).cloned().collect();
         names.iter().for_each(|name| drop(members.remove(name)));
-        return Some(names.into_iter().map(|name| format!("{section}/{name}")).collect());
-    }
-    None
+        names
+    };
+    let sections: Vec<String> = body
+        .iter()
+        .filter(|(name, value)| value.is_object() && !name.starts_with('_'))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let known = |section: &String| {
+        let of_server = described.section(section).map_or(0, shared);
+        let of_body = body.get(section).and_then(Value::as_object).map_or(0, shared);
+        (of_server, of_body)
+    };
+    let best = sections.iter().map(|section| (known(section), section)).max().filter(|(shared, _)| *shared > (0, 0));
+    let removed = match best {
+        Some((_, section)) if shared(body) == 0 => {
+            let members = body.get_mut(section).and_then(Value::as_object_mut)?;
+            take(members).into_iter().map(|name| format!("{section}/{name}")).collect()
+        }
+        _ => take(body),
+    };
+    Some(removed).filter(|names: &Vec<String>| !names.is_empty())
 }
 
 #[cfg(test)]
@@ -590,13 +607,21 @@ mod tests {
                 .cloned()
                 .expect("an object")
         };
+        let nothing = Described::default();
         let mut one = body();
-        assert_eq!(without(&mut one, &refused(&["core", "other"])), Some(vec!["new".to_owned()]));
-        assert_eq!(without(&mut one, &refused(&["a", "c"])), Some(vec!["core/odd".to_owned()]));
-        assert_eq!(without(&mut one, &refused(&["core", "other"])), None, "nothing is left to take out");
-        assert_eq!(without(&mut one, &Reply { status: 400, json: json!({"message": "no"}) }), None);
+        assert_eq!(without(&mut one, &refused(&["core", "other"]), &nothing), Some(vec!["new".to_owned()]));
+        assert_eq!(without(&mut one, &refused(&["a", "c"]), &nothing), Some(vec!["core/odd".to_owned()]));
+        assert_eq!(without(&mut one, &refused(&["core", "other"]), &nothing), None, "nothing is left to take out");
+        assert_eq!(without(&mut one, &Reply { status: 400, json: json!({"message": "no"}) }, &nothing), None);
         let mut flat = json!({"a": 1, "odd": 2}).as_object().cloned().expect("an object");
-        assert_eq!(without(&mut flat, &refused(&["a"])), Some(vec!["odd".to_owned()]));
+        assert_eq!(without(&mut flat, &refused(&["a"]), &nothing), Some(vec!["odd".to_owned()]));
+        // A section with nothing but what is not known: the server's own account of it tells.
+        let schema =
+            json!({"properties": {"core": {"properties": {"a": {}, "c": {}}}, "other": {"properties": {"b": {}}}}});
+        let described = Described { schema: schema.as_object().cloned(), template: None };
+        let mut odd =
+            json!({"_type": {"x": 1}, "core": {"odd": 1}, "other": {"b": 1}}).as_object().cloned().expect("an object");
+        assert_eq!(without(&mut odd, &refused(&["a", "c"]), &described), Some(vec!["core/odd".to_owned()]));
     }
 
     #[test]

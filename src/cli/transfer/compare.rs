@@ -99,6 +99,11 @@ impl Described {
         }
     }
 
+    /// The attributes of a section, as far as the server tells.
+    pub fn section(&self, name: &str) -> Option<&Object> {
+        self.schema.as_ref()?.get("properties")?.get(name)?.get("properties")?.as_object()
+    }
+
     fn default_of(&self, section: Option<&str>, name: &str) -> Option<&Value> {
         let top = self.template.as_ref()?;
         match section {
