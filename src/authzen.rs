@@ -26,7 +26,7 @@
 
 use crate::{
     audit::Purpose,
-    caller::{self, Role},
+    caller,
     consensus::Unavailable,
     crest::{
         self, Object,
@@ -36,6 +36,7 @@ use crate::{
     desk::Desk,
     oauth2::{active, bearer, client::EVALUATE},
     policy::{circumstances::Environment, condition::TTL_MAX},
+    privileges::{Endpoint, Right},
     realms,
 };
 use actix_web::{
@@ -273,7 +274,7 @@ fn authorize(desk: &Desk, realm: &RealmPath, request: &HttpRequest) -> Result<()
     let forbidden = || Failure::new(403, "The user has insufficient privileges");
     if let Some(caller) = caller::session(desk, presented) {
         caller::touch(desk, &caller);
-        let may = caller.role == Role::Agent || caller.administers(realm);
+        let may = caller.may(Endpoint::Policies, Right::Evaluate, realm);
         return may.then_some(()).ok_or_else(forbidden);
     }
     let token = active::find(desk, presented).map_err(|_| Failure::new(500, "Internal Server Error"))?;

@@ -1,4 +1,4 @@
-//! What a cluster holds from its first moment: settings, the administrator, the built-in policy objects, signing keys. Written
+//! What a cluster holds from its first moment: settings, the administrator, the built-in policy objects, journeys and chains, signing keys. Written
 //! once, by whichever node gets there first: every write demands that the document is absent, in one log entry. A cluster that
 //! was restored from a backup has everything but the keys, and gets new ones.
 
@@ -7,7 +7,7 @@ use crate::{
     consensus::Unavailable,
     desk::{Desk, WriteError, put},
     keys::{KeyError, RING},
-    rest::authorization::built_in,
+    rest::{authentication, authorization},
 };
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal};
 use serde_json::json;
@@ -67,7 +67,8 @@ pub async fn run(desk: &Desk, settings: &Settings, password: &str) -> Result<boo
         });
         writes.push(first(Kind::Settings, SETTINGS, &json!(settings)));
         writes.push(first(Kind::User, ADMINISTRATOR_ID, &administrator));
-        writes.extend(built_in::writes(&root));
+        writes.extend(authorization::built_in::writes(&root));
+        writes.extend(authentication::built_in::writes(&root));
     }
     if !has_keys(desk) {
         writes.push(first(Kind::Keys, RING, &desk.keys().generate()?));

@@ -7,13 +7,18 @@ use crate::{
     audit::context,
     consensus::Unavailable,
     desk::Desk,
+    inheritance::{self, Standing},
+    privileges::{self, Endpoint, Privileges, Right},
     secrets::{HandleKind, Presented},
-    sessions::{self, client_based, settings::SessionSettings, token},
-    views::Entry,
+    sessions::{self, client_based, settings::touch_after, token},
+    views::{Entry, Views},
 };
 use actix_web::HttpRequest;
-use quorate_raft::{Command, Kind, RealmPath, Session, TokenHash, sessions::TouchSession};
+use quorate_raft::{Command, Kind, RealmPath, Session, Span, TokenHash, sessions::TouchSession};
 use std::sync::Arc;
+
+/// No session's use is noted more often than this, whatever its realm wants.
+const TOUCH_AT_MOST: Span = Span::from_secs(1);
 
 /// What a caller is, by the kind of its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub struct Caller {
     pub kept: Kept,
     /// What the caller is.
     pub role: Role,
+    /// What the caller's groups give, in the realm of the login and below: see [`Caller::may`].
+    pub privileges: Privileges,
 }
 
 impl Caller {
@@ -60,20 +67,28 @@ impl Caller {
     }
 
     /// Whether the caller may administer `realm`.
-    pub fn administers(&self, _realm: &RealmPath) -> bool {
-        self.role == Role::Administrator
+    pub fn administers(&self, realm: &RealmPath) -> bool {
+        self.may(Endpoint::Configuration, Right::Modify, realm)
     }
 }
 
-/// Whether a stored user or agent may act: `inetUserStatus` of users, `status` of agents; absent means active.
+/// Whether a stored user or agent may act, by its own document: `inetUserStatus` of users, `status` of agents; absent means
+/// active. An agent that takes its status from a group may not, as far as this can tell: ask [`standing`].
 pub fn is_active(kind: Kind, entry: &Entry) -> bool {
+    if kind != Kind::User {
+        return inheritance::standing(entry, None).active;
+    }
     let json = entry.json();
-    let status = match kind {
-        Kind::User => json.get("inetUserStatus").map(|status| status.get(0).unwrap_or(status)),
-        Kind::OAuth2Client => json.get("coreOAuth2ClientConfig").and_then(|config| config.get("status")),
-        _ => json.get("status"),
-    };
+    let status = json.get("inetUserStatus").map(|status| status.get(0).unwrap_or(status));
     status.and_then(|status| status.as_str()).is_none_or(|status| status.eq_ignore_ascii_case("active"))
+}
+
+/// Whether a stored user or agent may act, its group's share included, and the fence under which it does.
+pub fn standing(views: &Views, kind: Kind, entry: &Entry) -> Standing {
+    match kind {
+        Kind::User => Standing { active: is_active(kind, entry), fence: entry.document.fence },
+        _ => inheritance::standing(entry, inheritance::group(views, entry).as_deref()),
+    }
 }
 
 /// The token that a request carries: the header named like the cookie wins over the cookie.
@@ -91,7 +106,7 @@ pub fn session(desk: &Desk, presented: &str) -> Option<Caller> {
     let (hash, session, kept) = match client_based::looks_like(&token) {
         true => {
             let (hash, session) = client_based::open(desk, &token)?;
-            let ended = desk.views().blacklist.pin().contains_key(&hash);
+            let ended = client_based::has_ended(desk, &hash, &session);
             let alive = !ended && session.created + session.data.max_life > sessions::now(desk);
             // The cluster keeps the administrator's, whatever is presented.
             (alive && !sessions::is_administrator(&session.data.subject)).then_some((hash, session, Kept::ByClient))?
@@ -103,7 +118,7 @@ pub fn session(desk: &Desk, presented: &str) -> Option<Caller> {
     };
     let data = &session.data;
     let entry = desk.views().entry(&data.subject)?;
-    if entry.document.fence != data.fence || !is_active(data.subject.kind, &entry) {
+    if standing(desk.views(), data.subject.kind, &entry) != (Standing { active: true, fence: data.fence }) {
         return None;
     }
     let role = match data.subject.kind {
@@ -111,7 +126,8 @@ pub fn session(desk: &Desk, presented: &str) -> Option<Caller> {
         Kind::User => Role::User,
         _ => Role::Agent,
     };
-    Some(Caller { hash, session, kept, role })
+    let privileges = privileges::held(desk.views(), data);
+    Some(Caller { hash, session, kept, role, privileges })
 }
 
 /// The caller of `request`, if it carries a live session. Includes the barrier, and notes that the session was used.
@@ -134,8 +150,11 @@ pub async fn authenticated(desk: &Desk, request: &HttpRequest) -> Result<Option<
 /// Notes the use of a session, now and then, without making anybody wait for it: reads must not each cost a write. How often
 /// is for the realm to say (`latestAccessTimeUpdateFrequency`).
 pub fn touch(desk: &Desk, caller: &Caller) {
-    let due = || caller.session.used + SessionSettings::of(desk, caller.realm()).touch_after;
-    if caller.kept == Kept::ByCluster && sessions::now(desk) >= due() {
+    let (now, used) = (sessions::now(desk), caller.session.used);
+    if caller.kept == Kept::ByClient || now < used + TOUCH_AT_MOST {
+        return;
+    }
+    if now >= used + touch_after(desk, caller.realm()) {
         let (desk, hash) = (desk.clone(), caller.hash);
         // A lost note costs the session some of its idle time; the next use notes again.
         actix_web::rt::spawn(async move { drop(desk.propose(Command::TouchSession(TouchSession(hash))).await) });

@@ -102,6 +102,7 @@ mod pretty;
 pub mod query;
 pub mod request;
 pub mod response;
+pub mod scan;
 pub mod serve;
 pub mod version;
 
@@ -118,6 +119,7 @@ use crate::{
     caller::{Caller, Role},
     consensus::Unavailable,
     desk::{Desk, WriteError},
+    privileges::Endpoint,
 };
 use actix_web::HttpRequest;
 use quorate_raft::{Kind, Precondition, RealmPath, Refusal, Seq, Write};
@@ -203,17 +205,18 @@ impl Call<'_> {
         Ok(revision)
     }
 
-    /// All documents of a kind in the realm: id, revision, content; by id.
+    /// All documents of a kind in the realm: id, revision, content; by id. Copies everything: for collections that are small
+    /// by nature. What may grow is listed by [`scan`].
     ///
     /// # Errors
-    /// 503 when the owner of the documents does not answer.
+    /// None today; what a document's owner might refuse to tell would be one.
     pub async fn collect(&self, kind: Kind) -> Result<Vec<(Arc<str>, Seq, Object)>, Error> {
-        let collection = self.desk.collect(self.realm, kind).await?;
-        let parsed = collection.iter().map(|(id, document)| {
-            let content = serde_json::from_slice(&document.body).unwrap_or_default();
-            (id.clone(), document.revision, content)
+        let rows = self.desk.rows(self.realm, kind);
+        let copied = rows.iter().map(|row| {
+            let content = row.entry.json().as_object().cloned().unwrap_or_default();
+            (row.id.clone(), row.entry.document.revision, content)
         });
-        Ok(parsed.collect())
+        Ok(copied.collect())
     }
 
     /// Lets administrators of the realm pass.
@@ -266,13 +269,18 @@ pub trait Resource: 'static {
     /// The versions that it answers; the newest is the default.
     fn versions(&self) -> &[Version];
 
-    /// Whether a caller may do this. `id` is `None` for the collection itself. Administrators may, and nobody else, unless
-    /// the resource says otherwise.
+    /// What it is to those who hold privileges (see [`crate::privileges`]).
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Configuration
+    }
+
+    /// Whether a caller may do this. `id` is `None` for the collection itself. Those may whose privileges say so for its
+    /// [`endpoint`](Self::endpoint), and nobody else, unless the resource says otherwise.
     ///
     /// # Errors
     /// 401 or 403.
     fn permit(&self, call: &Call<'_>, id: Option<&str>, verb: &Verb) -> Result<(), Error> {
-        call.administrator()
+        call.permits(self.endpoint(), verb)
     }
 
     /// Whether strangers may use it: then nothing is asked of the cluster before an operation runs in the top-level realm.

@@ -26,19 +26,21 @@ use crate::{
     host,
     policy::{
         self, PolicySetIndex,
-        circumstances::{Circumstances, Effect, Environment},
+        circumstances::{Circumstances, Effect, Environment, Services},
         decide::{self, Decided, Decision, Request},
         explain::{self, Explanation},
         model::Policy,
-        subject::{Claims, Profile, Qualified, Session, Subject, UniversalId},
+        subject::{Claims, Fault, Profile, Qualified, Session, Subject, UniversalId},
         tree,
     },
-    sessions,
+    rest::identity::named_user,
+    sessions::{self, universal_id},
     telemetry::{self, label},
+    views::Views,
 };
 use actix_web::HttpRequest;
 use metrics::{Counter, Histogram, counter, histogram};
-use quorate_raft::{RealmPath, Seq};
+use quorate_raft::{DocumentKey, Kind, RealmPath, Seq};
 use serde_json::Value;
 use std::{
     net::IpAddr,
@@ -95,7 +97,7 @@ impl Who {
     /// speaks, where that is known better than by the session.
     pub fn session(desk: &Desk, owner: &Caller, address: Option<IpAddr>) -> Self {
         let data = &owner.session.data;
-        let mut subject = Subject { session: Some(session(owner, address)), ..Subject::default() };
+        let mut subject = Subject { session: Some(session(desk, owner, address)), ..Subject::default() };
         subject.profile = desk.views().entry(&data.subject).map(|entry| profile(entry.json()));
         Self { subject, owner: Some(owner.clone()) }
     }
@@ -121,7 +123,7 @@ impl Who {
 }
 
 /// What conditions may look at, from the session store.
-fn session(owner: &Caller, address: Option<IpAddr>) -> Session {
+fn session(desk: &Desk, owner: &Caller, address: Option<IpAddr>) -> Session {
     let data = &owner.session.data;
     let realm = data.realm.to_string();
     let millis = |stamp: quorate_raft::Stamp| i64::try_from(stamp.0).unwrap_or(i64::MAX);
@@ -129,7 +131,7 @@ fn session(owner: &Caller, address: Option<IpAddr>) -> Session {
     let started_at = data.properties.get(HOST).and_then(|host| host.parse().ok());
     Session {
         user: UniversalId::new(&*data.universal_id),
-        groups: Vec::new(),
+        groups: groups(desk, &data.subject),
         auth_level: data.auth_level.into(),
         modules: Vec::new(),
         services: service.into_iter().collect(),
@@ -138,6 +140,41 @@ fn session(owner: &Caller, address: Option<IpAddr>) -> Session {
         authenticated_at: millis(owner.session.created),
         properties: data.properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
     }
+}
+
+/// The groups of a user, as policies name them: those of the user's own realm.
+fn groups(desk: &Desk, user: &DocumentKey) -> Vec<UniversalId> {
+    let of_user = (user.kind == Kind::User).then(|| desk.views().groups_of(&user.realm, &user.id));
+    let group = |id: &Arc<str>| DocumentKey { realm: user.realm.clone(), kind: Kind::Group, id: id.clone() };
+    let ids = of_user.iter().flat_map(|groups| groups.iter());
+    ids.map(|id| UniversalId::new(universal_id(&user.realm, &group(id)))).collect()
+}
+
+/// Whom conditions may ask (§4.14): users have groups, nobody else does.
+impl Services for Desk {
+    fn groups(&self, of: &UniversalId) -> Result<Vec<UniversalId>, Fault> {
+        Ok(located(self.views(), of.as_str()).map(|user| groups(self, &user)).unwrap_or_default())
+    }
+}
+
+/// The user behind a universal id.
+fn located(views: &Views, id: &str) -> Option<DocumentKey> {
+    let id = id.to_lowercase();
+    let (_, place) = id.split_once(",ou=user,")?;
+    let levels = place.strip_suffix("ou=am-config")?;
+    let levels = if levels.is_empty() { levels } else { levels.strip_suffix("ou=services,")? };
+    let names = levels.split_terminator(',').rev().map(|level| level.strip_prefix("o="));
+    let path = names.collect::<Option<Vec<_>>>()?.iter().fold(String::new(), |path, name| path + "/" + name);
+    let realm = match path.is_empty() {
+        true => RealmPath::root(),
+        false => {
+            let realms = views.rows(&RealmPath::root(), Kind::Realm);
+            let row = realms.since(&path).next().filter(|row| *row.folded == *path)?;
+            RealmPath(row.id.clone())
+        }
+    };
+    let user = named_user(&realm, &id)?;
+    Some(DocumentKey::new(&realm, Kind::User, &user))
 }
 
 /// Attributes that a policy may show: texts and lists of texts, nothing secret.
@@ -193,6 +230,9 @@ pub enum NoDecision {
     Unrecorded(#[from] Full),
 }
 
+/// Most policies that one event names, by name those that come first: an event must not grow with a policy set.
+const MAX_NAMED: usize = 100;
+
 /// Decisions with an action that is denied, with none at all, and others; looked up once, for they are counted often.
 static DENIED: LazyLock<Counter> = LazyLock::new(|| decisions("deny"));
 static SILENT: LazyLock<Counter> = LazyLock::new(|| decisions("none"));
@@ -223,7 +263,8 @@ pub struct Question<'q> {
 
 impl Question<'_> {
     fn circumstances(&self) -> Circumstances<'_> {
-        Circumstances::new(self.realm.as_str(), self.environment, now())
+        let told = Circumstances::new(self.realm.as_str(), self.environment, now());
+        Circumstances { services: self.desk, ..told }
     }
 
     fn request<'r>(&'r self, resources: &'r [String]) -> Request<'r> {
@@ -262,6 +303,7 @@ impl Question<'_> {
         let start = Instant::now();
         let decided = decide::decide_and_tell(self.set, &self.request(resources))?;
         let duration = self.timed(start);
+        self.warn(decided.iter().map(|decided| &decided.decision));
         let told = |Decided { decision, asked }| {
             self.tell(&decision, duration, || asked.into_iter().cloned().collect())?;
             Ok(decision)
@@ -277,6 +319,7 @@ impl Question<'_> {
         let start = Instant::now();
         let rows = tree::evaluate_tree(self.set, resource, &self.who.subject, &self.circumstances())?;
         let duration = self.timed(start);
+        self.warn(rows.first());
         if let Some(first) = rows.first() {
             self.tell(first, duration, || self.asked(first))?;
             self.judge(first)?;
@@ -293,6 +336,7 @@ impl Question<'_> {
         let start = Instant::now();
         let explanations = explain::explain(self.set, &self.request(resources))?;
         let duration = self.timed(start);
+        self.warn(explanations.iter().map(|explanation| &explanation.decision));
         for Explanation { decision, .. } in &explanations {
             self.tell(decision, duration, || self.asked(decision))?;
         }
@@ -311,7 +355,24 @@ impl Question<'_> {
         duration
     }
 
-    /// Counts, logs and records; `asked` are the policies that were.
+    /// Logs that policies could not be evaluated: one line for a request, however many resources and policies it has, so that
+    /// nobody floods the log with questions. Events name all of them.
+    fn warn<'d>(&self, decisions: impl IntoIterator<Item = &'d Decision>) {
+        let mut faults = decisions.into_iter().flat_map(|decision| &decision.faults);
+        if let Some((policy, fault)) = faults.next() {
+            let others = faults.count();
+            tracing::warn!(
+                realm = %self.realm,
+                set = self.name,
+                policy,
+                %fault,
+                others,
+                "a policy could not be evaluated and grants nothing"
+            );
+        }
+    }
+
+    /// Counts and records; `asked` are the policies that were.
     fn tell(
         &self,
         decision: &Decision,
@@ -324,11 +385,14 @@ impl Question<'_> {
             false => &ALLOWED,
         };
         outcome.increment(1);
-        for (policy, fault) in &decision.faults {
-            tracing::warn!(realm = %self.realm, set = self.name, policy, %fault, "a policy could not be evaluated and grants nothing");
-        }
         if !self.desk.audit().wants(self.realm, self.name) {
             return Ok(());
+        }
+        let mut policies = asked();
+        let omitted = policies.len().saturating_sub(MAX_NAMED);
+        if omitted > 0 {
+            policies.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+            policies.truncate(MAX_NAMED);
         }
         self.desk.audit().record(Event {
             at: now(),
@@ -339,8 +403,9 @@ impl Question<'_> {
             resource: decision.resource.clone(),
             actions: decision.actions.clone(),
             advices: decision.advices.keys().cloned().collect(),
-            policies: asked(),
-            faults: decision.faults.keys().cloned().collect(),
+            policies,
+            omitted,
+            faults: decision.faults.keys().take(MAX_NAMED).cloned().collect(),
             principal: self.who.principal(),
             duration,
         })

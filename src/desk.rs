@@ -5,7 +5,6 @@
 use crate::{
     actors::{
         Actors,
-        documents::{Collect, Collection},
         sessions::{ListSessions, Listed, Whose},
     },
     attempts::Guard,
@@ -16,7 +15,7 @@ use crate::{
     keys::KeyRing,
     passwords::Passwords,
     policy::PolicySetIndex,
-    views::{Entry, Views},
+    views::{Entry, Ordered, Views},
 };
 use actix::MailboxError;
 use actix_web::cookie::SameSite;
@@ -99,6 +98,12 @@ impl Desk {
         &self.0.passwords
     }
 
+    /// Forgets secrets of clients that are gone or have changed (G8).
+    pub fn forget_secrets(&self) {
+        let views = self.views();
+        self.passwords().forget(|key| views.entry(key).map(|entry| entry.document.revision));
+    }
+
     /// Signing keys.
     pub fn keys(&self) -> &KeyRing {
         &self.0.keys
@@ -177,20 +182,8 @@ impl Desk {
     }
 
     /// All documents of a kind in a realm, by id, in order.
-    ///
-    /// # Errors
-    /// [`Unavailable::Overloaded`] when the owner's mailbox is full.
-    pub async fn collect(&self, realm: &RealmPath, kind: Kind) -> Result<Collection, Unavailable> {
-        let request = Collect { realm: realm.clone(), kind };
-        let documents = self.0.actors.documents();
-        if !documents.connected() {
-            return Err(Unavailable::NoQuorum);
-        }
-        match tokio::time::timeout(std::time::Duration::from_secs(2), documents.send(request)).await {
-            Ok(Ok(collection)) => Ok(collection),
-            Ok(Err(MailboxError::Closed)) => Err(Unavailable::NoQuorum),
-            Ok(Err(MailboxError::Timeout)) | Err(_) => Err(Unavailable::Overloaded),
-        }
+    pub fn rows(&self, realm: &RealmPath, kind: Kind) -> Ordered {
+        self.0.views.rows(realm, kind)
     }
 
     /// Live sessions, at most so many, without a look at those of others.

@@ -1,7 +1,12 @@
 //! Signing keys: one ring per cluster, in a document whose private parts are sealed under the master key (G5), which is
 //! configured and never lies beside the data.
 //!
-//! Parsed keys are cached: signing must not parse a private key per token.
+//! Parsed keys are cached: signing must not parse a private key per token. What each key is for, and how keys are rotated, is
+//! told by [`mod@ring`].
+
+pub mod ring;
+
+pub use ring::{Purpose, Ring};
 
 use crate::{desk::Desk, host, secrets};
 use aws_lc_rs::{
@@ -19,6 +24,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use quorate_raft::{Kind, RealmPath};
+use ring::{Label, Mappings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -68,18 +74,37 @@ pub enum KeyError {
     Crypto,
 }
 
+/// Why a label was not mapped.
+#[derive(Debug, thiserror::Error)]
+pub enum RemapError {
+    /// An alias names a key for another algorithm.
+    #[error("an alias names a key for another algorithm")]
+    OtherAlgorithm,
+    /// Keys cannot be made or read.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
 impl From<aws_lc_rs::error::Unspecified> for KeyError {
     fn from(_: aws_lc_rs::error::Unspecified) -> Self {
         Self::Crypto
     }
 }
 
-/// As stored: `sealed` is nonce ‖ ciphertext of the private key, base64.
-#[derive(Serialize, Deserialize)]
+/// As stored: `sealed` is nonce ‖ ciphertext of the private key, base64. Rings of former releases have no aliases.
+#[derive(Clone, Serialize, Deserialize)]
 struct StoredKey {
     alg: Algorithm,
     kid: String,
     sealed: String,
+    #[serde(default)]
+    alias: String,
+}
+
+impl StoredKey {
+    fn alias(&self) -> &str {
+        if self.alias.is_empty() { ring::first_alias(self.alg) } else { &self.alias }
+    }
 }
 
 /// A key ready for use.
@@ -88,6 +113,8 @@ pub struct SigningKey {
     pub algorithm: Algorithm,
     /// Its id in headers and JWKS.
     pub kid: String,
+    /// What mappings call it.
+    pub alias: String,
     key: Material,
 }
 
@@ -143,27 +170,69 @@ impl KeyRing {
     /// # Errors
     /// [`KeyError::Crypto`].
     pub fn generate(&self) -> Result<Value, KeyError> {
-        let rsa = RsaKeyPair::generate(KeySize::Rsa2048)?;
-        let rsa: Pkcs8V1Der<'_> = rsa.as_der()?;
-        let ec = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rand::SystemRandom::new())?;
-        let hs = Zeroizing::new(host::random::<32>());
-        let mut keys = Vec::new();
-        for (alg, secret) in
-            [(Algorithm::RS256, rsa.as_ref()), (Algorithm::ES256, ec.as_ref()), (Algorithm::HS256, hs.as_slice())]
-        {
-            // AM's kids are base64 of a digest; any unique text would do.
-            let kid = STANDARD.encode(host::random::<20>());
-            keys.push(StoredKey { alg, sealed: self.seal(&kid, secret)?, kid });
-        }
+        let algorithms = [Algorithm::RS256, Algorithm::ES256, Algorithm::HS256];
+        let keys: Vec<StoredKey> = algorithms
+            .into_iter()
+            .map(|algorithm| self.generate_one(algorithm, ring::first_alias(algorithm)))
+            .collect::<Result<_, _>>()?;
         Ok(json!({ "keys": keys }))
     }
 
-    fn load(&self, ring: &Value) -> Result<Vec<SigningKey>, KeyError> {
-        let stored = Vec::<StoredKey>::deserialize(&ring["keys"]).map_err(|_| KeyError::Missing)?;
-        stored.into_iter().map(|key| self.load_one(key)).collect()
+    fn generate_one(&self, alg: Algorithm, alias: &str) -> Result<StoredKey, KeyError> {
+        let secret = match alg {
+            Algorithm::RS256 => {
+                let pair = RsaKeyPair::generate(KeySize::Rsa2048)?;
+                let der: Pkcs8V1Der<'_> = pair.as_der()?;
+                Zeroizing::new(der.as_ref().to_vec())
+            }
+            Algorithm::ES256 => {
+                let random = rand::SystemRandom::new();
+                let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)?;
+                Zeroizing::new(der.as_ref().to_vec())
+            }
+            Algorithm::HS256 => Zeroizing::new(host::random::<32>().to_vec()),
+        };
+        // AM's kids are base64 of a digest; any unique text would do.
+        let kid = STANDARD.encode(host::random::<20>());
+        Ok(StoredKey { alg, sealed: self.seal(&kid, &secret)?, kid, alias: alias.to_owned() })
     }
 
-    fn load_one(&self, StoredKey { alg, kid, sealed }: StoredKey) -> Result<SigningKey, KeyError> {
+    /// A stored ring in which `label` has other aliases. An alias that names no key yet gets one; a key that no label names any
+    /// longer is destroyed.
+    ///
+    /// Takes its time: run it where nobody waits for the thread.
+    ///
+    /// # Errors
+    /// [`RemapError`].
+    pub fn remap(&self, stored: &Value, label: &Label, aliases: Vec<String>) -> Result<Value, RemapError> {
+        let mut keys = Vec::<StoredKey>::deserialize(&stored["keys"]).map_err(|_| KeyError::Missing)?;
+        for key in &mut keys {
+            key.alias = key.alias().to_owned();
+        }
+        for alias in &aliases {
+            match keys.iter().find(|key| key.alias == *alias) {
+                Some(key) if key.alg != label.algorithm => return Err(RemapError::OtherAlgorithm),
+                Some(_) => {}
+                None => keys.push(self.generate_one(label.algorithm, alias)?),
+            }
+        }
+        let mut mappings = Mappings::of(stored);
+        mappings.set(label, aliases);
+        keys.retain(|key| mappings.rank(&key.alias).is_some());
+        // Active ones first: a node of a former release signs with the first key that it finds.
+        keys.sort_by_key(|key| mappings.rank(&key.alias));
+        Ok(json!({ "keys": keys, "mappings": mappings.to_json() }))
+    }
+
+    fn load(&self, stored: &Value) -> Result<Ring, KeyError> {
+        let keys = Vec::<StoredKey>::deserialize(&stored["keys"]).map_err(|_| KeyError::Missing)?;
+        let keys = keys.into_iter().map(|key| self.load_one(key)).collect::<Result<_, _>>()?;
+        Ok(Ring::new(keys, Mappings::of(stored)))
+    }
+
+    fn load_one(&self, stored: StoredKey) -> Result<SigningKey, KeyError> {
+        let alias = stored.alias().to_owned();
+        let StoredKey { alg, kid, sealed, .. } = stored;
         let secret = self.open(&kid, &sealed)?;
         let key = match alg {
             Algorithm::HS256 => Material::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &secret))),
@@ -181,7 +250,7 @@ impl KeyRing {
                 Material::Ec(pair, public)
             }
         };
-        Ok(SigningKey { algorithm: alg, kid, key })
+        Ok(SigningKey { algorithm: alg, kid, alias, key })
     }
 }
 
@@ -189,7 +258,7 @@ impl KeyRing {
 ///
 /// # Errors
 /// [`KeyError`] when this node cannot open it.
-pub fn ring(desk: &Desk) -> Result<Arc<Vec<SigningKey>>, KeyError> {
+pub fn ring(desk: &Desk) -> Result<Arc<Ring>, KeyError> {
     let entry = desk.document(&RealmPath::root(), Kind::Keys, RING).ok_or(KeyError::Missing)?;
     let loaded = entry.typed(|json| desk.keys().load(json).map(Arc::new));
     match loaded.as_ref() {
@@ -200,12 +269,28 @@ pub fn ring(desk: &Desk) -> Result<Arc<Vec<SigningKey>>, KeyError> {
     }
 }
 
-/// The key that signs with `algorithm`.
+/// The first key for `algorithm`: of symmetric ones, the active one for what only we read ([`Purpose::Internal`]).
 ///
 /// # Errors
 /// [`KeyError`] when there is none.
 pub fn signing_key(ring: &[SigningKey], algorithm: Algorithm) -> Result<&SigningKey, KeyError> {
     ring.iter().find(|key| key.algorithm == algorithm).ok_or(KeyError::Missing)
+}
+
+/// 32 bytes that every node of the cluster can derive and nobody else, different for each `label`: a key for a purpose of its
+/// own. HMAC-SHA256 is a pseudo-random function; a label begins with a word and a space, which no JWS does.
+///
+/// # Errors
+/// [`KeyError`] when the ring has no symmetric key.
+pub fn derive(ring: &[SigningKey], label: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let key = signing_key(ring, Algorithm::HS256)?;
+    let derived = Zeroizing::new(key.signature(format!("derive {label}").as_bytes())?);
+    let mut bytes = Zeroizing::new([0; 32]);
+    if derived.len() != bytes.len() {
+        return Err(KeyError::Crypto);
+    }
+    bytes.copy_from_slice(&derived);
+    Ok(bytes)
 }
 
 impl SigningKey {
@@ -284,9 +369,14 @@ impl SigningKey {
 /// Longest JWT that is looked at, bytes.
 pub const MAX_JWT_BYTES: usize = 16 * 1024;
 
-/// The claims of a compact JWS that one of our keys signed. The algorithm comes from the key, never from the header alone
-/// (oauth2-tokens §3.3).
+/// The claims of a compact JWS that one of our keys signed, whatever the key is for: for what only we read.
 pub fn verify(ring: &[SigningKey], jws: &str) -> Option<Value> {
+    verify_by(ring.iter(), jws)
+}
+
+/// The claims of a compact JWS that one of `keys` signed. The algorithm comes from the key, never from the header alone
+/// (oauth2-tokens §3.3).
+fn verify_by<'k>(mut keys: impl Iterator<Item = &'k SigningKey>, jws: &str) -> Option<Value> {
     if jws.len() > MAX_JWT_BYTES {
         return None;
     }
@@ -298,7 +388,7 @@ pub fn verify(ring: &[SigningKey], jws: &str) -> Option<Value> {
     let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
     let (kid, alg) = (header["kid"].as_str()?, header["alg"].as_str()?);
     let unsupported = header.get("crit").is_some() || header.get("zip").is_some_and(|zip| zip != "NONE");
-    let key = ring.iter().find(|key| secrets::equal(key.kid.as_bytes(), kid.as_bytes()))?;
+    let key = keys.find(|key| secrets::equal(key.kid.as_bytes(), kid.as_bytes()))?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     if unsupported || key.algorithm.name() != alg || !key.fits(message.as_bytes(), &signature) {
         return None;

@@ -200,6 +200,12 @@ impl Passwords {
         Ok(fits && verifier.is_some())
     }
 
+    /// Forgets secrets of documents that are gone or have changed: `revision` says at which one a document is. Until then
+    /// they are of no use to anybody, for they are remembered under a revision, but they take room.
+    pub fn forget(&self, revision: impl Fn(&DocumentKey) -> Option<Seq>) {
+        self.verified.pin().retain(|key, (at, _)| revision(key) == Some(*at));
+    }
+
     /// The slow check, or the one that is under way already: after a start, a busy client's every connection asks at once.
     fn check(&self, check: &Check, verifier: Option<&str>, secret: &str) -> Result<Checking, Unavailable> {
         let mut checking = lock(&self.checking);
@@ -299,5 +305,24 @@ mod tests {
         let nobody = DocumentKey::new(&RealmPath::root(), Kind::OAuth2Client, "nobody");
         assert_eq!(pool.verify_client(&nobody, Seq(0), None, "secret").await, Ok(false));
         assert!(lock(&pool.checking).is_empty(), "nor what everybody gave up");
+    }
+
+    /// G8: what is remembered is bounded by what exists.
+    #[actix_web::test]
+    async fn secrets_of_what_is_gone_are_forgotten() {
+        let pool = Passwords::start(1, Encoded::Plain).expect("threads");
+        let verifier = pool.hash("s3cret").await.expect("hashes");
+        let key = |id: &str| DocumentKey::new(&RealmPath::root(), Kind::OAuth2Client, id);
+        for id in ["kept", "changed", "gone"] {
+            assert_eq!(pool.verify_client(&key(id), Seq(1), Some(&verifier), "s3cret").await, Ok(true));
+        }
+        assert_eq!(pool.verified.pin().len(), 3);
+        pool.forget(|key| match &*key.id {
+            "kept" => Some(Seq(1)),
+            "changed" => Some(Seq(2)),
+            _ => None,
+        });
+        let left: Vec<DocumentKey> = pool.verified.pin().keys().cloned().collect();
+        assert_eq!(left, [key("kept")]);
     }
 }

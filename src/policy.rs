@@ -30,6 +30,7 @@
 //! | P-7 | a reader keeps the set it has, whatever is changed meanwhile          | `trie`, `tests/agreement.rs`     |
 
 pub mod audience;
+pub mod budget;
 pub mod catalogue;
 pub mod circumstances;
 pub mod condition;

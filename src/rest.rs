@@ -4,11 +4,16 @@
 //! | path                                                    | what                                  | file            |
 //! |---------------------------------------------------------|---------------------------------------|-----------------|
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
-//! | `{realm}/users`                                         | users                                 | [`users`]       |
-//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, gateway agents     | [`agents`]      |
-//! | `{realm}/realm-config/services[/oauth-oidc]`            | services of a realm, the provider     | [`services`]    |
+//! | `{realm}/users`, `users/{user}/groups`, `…/oauth2/applications` | users, and what is below one   | [`users`]       |
+//! | `{realm}/groups`                                        | groups, privileges                    | [`groups`]      |
+//! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
+//! | `{realm}/realm-config/services[/…]`                     | services of a realm, the provider     | [`services`]    |
+//! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
+//! | `global-config/secrets/stores/…`                        | keys, and what they are for           | [`stores`]      |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
 //! | `global-audit/{topic}`, `{realm}/realm-audit/{topic}`   | events that agents report             | [`audit`]       |
+//! | `{realm}/realm-config/authentication[/…]`               | settings, journeys, nodes, chains, modules | [`authentication`] |
+//! | `{realm}/scripts`, `libraries`, `contexts`              | scripts                               | [`scripts`]     |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
 //!
 //! `{realm}` in all forms of [`crate::realms`]. To add to the table: [`routes()`], then [`Routes::resource`] (see
@@ -32,18 +37,23 @@
 pub mod agents;
 pub mod audit;
 pub mod authenticate;
+pub mod authentication;
 pub mod authorization;
+pub mod groups;
 pub mod identity;
 pub mod realms;
 pub mod routes;
 pub mod schema;
+pub mod scripts;
 pub mod serverinfo;
 pub mod services;
 pub mod sessions;
+pub mod stores;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod typed;
 pub mod users;
 
 pub use routes::{Csrf, PlainCall, Routes, Scope};
@@ -64,15 +74,15 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    audit_routes(Routes::default())
+    let routes = stores::routes(agents::routes(services::routes(audit_routes(Routes::default()))));
+    scripts::routes(authentication::routes(routes))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Realm, "users", users::Users)
-        .resource(Scope::Realm, "realm-config/agents", agents::AllAgents)
-        .resource(Scope::Realm, "realm-config/agents/OAuth2Client", agents::Agents(&agents::OAUTH2_CLIENT))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGateway", agents::Agents(&agents::IDENTITY_GATEWAY))
-        .resource(Scope::Realm, "realm-config/agents/IdentityGatewayAgent", agents::Agents(&agents::IDENTITY_GATEWAY))
-        .resource(Scope::Realm, "realm-config/services", services::AllServices)
-        .resource(Scope::Realm, "realm-config/services/oauth-oidc", services::Provider)
+        .below(Scope::Realm, "users/{user}/groups", |ids| users::memberships::Memberships { user: ids.concat() })
+        .below(Scope::Realm, "users/{user}/oauth2/applications", |ids| users::applications::Applications {
+            user: ids.concat(),
+        })
+        .resource(Scope::Realm, "groups", groups::Groups)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
 }
@@ -131,7 +141,7 @@ async fn answer(
     let Found { target, realm, rest, path: endpoint } = routes.find(below.strip_prefix("/json").unwrap_or(below))?;
     match target {
         Target::Plain { csrf, handler } => {
-            if *csrf == Csrf::Checked && forgeable(request) {
+            if csrf == Csrf::Checked && forgeable(request) {
                 return Err(Error::plain(403));
             }
             let params = Params::parse(request.query_string())?;
@@ -141,12 +151,13 @@ async fn answer(
             let call = PlainCall { desk: desk.clone(), realm, request: request.clone(), body, rest };
             Ok(handler(call).await)
         }
+        Target::Below(_) => Err(Error::no_route(&endpoint)),
         Target::Resource(resource) => {
             let head = Head::parse(request)?;
             let body = body::read(payload).await?;
             let realm = realm.resolve(desk, &head.params).await?;
             let place = Place { path: &endpoint, id: rest.first().map(String::as_str) };
-            let routed = Routed { resource: &**resource, place, head: &head, body: &body, realm: &realm };
+            let routed = Routed { resource: &*resource, place, head: &head, body: &body, realm: &realm };
             let mut response = serve::serve(desk, request, routed).await;
             cookies::amend(request, &mut response);
             Ok(response)

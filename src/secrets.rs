@@ -21,6 +21,8 @@ pub enum HandleKind {
     Session = 3,
     /// `jti` of a client-based token.
     Jti = 4,
+    /// `otk` of a step of a journey.
+    Step = 16,
 }
 
 /// Characters of a handle.

@@ -148,10 +148,17 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
     });
     let servers = listen(config, &desk, &status, &metrics)?;
     let setting_up = actix_web::rt::spawn(set_up(desk.clone(), node.clone(), config.clone()));
-    let folding = actix_web::rt::spawn(async move {
-        loop {
-            sleep(Duration::from_secs(5)).await;
-            metrics.fold();
+    let upkeep = actix_web::rt::spawn({
+        let desk = desk.clone();
+        async move {
+            loop {
+                // A look at every client that is remembered is worth less often than folding samples.
+                for _ in 0..12 {
+                    sleep(Duration::from_secs(5)).await;
+                    metrics.fold();
+                }
+                desk.forget_secrets();
+            }
         }
     });
     tracing::info!(node.id = config.node_id, http = %config.http, "serving {}{}", config.base_url(), config.site.context_path);
@@ -161,7 +168,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         fatal = node.fatal() => Err(ServeError::Fatal(fatal.to_string())),
     };
     setting_up.abort();
-    folding.abort();
+    upkeep.abort();
     match &ended {
         Ok(()) => stop_gracefully(config, raft, &desk, &node, &status, &servers).await,
         Err(error) => {

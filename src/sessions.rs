@@ -8,7 +8,7 @@
 //! | b.6     | limits and quotas: explicit, else of the realm, else global, else default | [`settings`], [`start`] |
 //! | b.7     | default properties, protected ones; universal ids         | [`properties`], [`universal_id`] |
 //! | a.10    | an upgrade replaces the session of the same user          | [`start`]                |
-//! | G3      | a session that has ended is dead on all nodes             | [`end`]                  |
+//! | G3      | a session that has ended is dead on all nodes             | [`end`], [`end_all`]     |
 //!
 //! Whoever has authenticated somebody calls [`start`]; nobody else makes sessions.
 
@@ -21,7 +21,7 @@ pub mod token;
 use self::settings::SessionSettings;
 use crate::{
     bootstrap::ADMINISTRATOR_ID,
-    caller::{Caller, Kept},
+    caller::{self, Caller, Kept},
     consensus::Unavailable,
     desk::Desk,
     host,
@@ -31,14 +31,10 @@ use crate::{
 use jiff::Timestamp;
 use quorate_raft::{
     Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, SessionData, Span, Stamp,
-    blacklist::BlacklistJti,
     limits::MAX_PROPERTY_BYTES,
-    sessions::{DestroySession, StartSession},
+    sessions::{DestroySession, DestroySessionsOf, StartSession},
 };
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
-
-/// How much longer than it can live a client-based session is remembered as revoked: clocks may differ by less.
-const PURGE_DELAY: Span = Span::from_secs(300);
 
 /// A session to be started. Who fills it in has proved that the subject is who it says it is.
 #[derive(Clone, Debug)]
@@ -159,10 +155,7 @@ async fn kept_by_client(desk: &Desk, data: &SessionData) -> Result<Option<String
 pub async fn end(desk: &Desk, owner: &Caller) -> Result<bool, Unavailable> {
     let command = match owner.kept {
         Kept::ByCluster => Command::DestroySession(DestroySession(owner.hash)),
-        Kept::ByClient => {
-            let until = owner.session.created + owner.session.data.max_life + PURGE_DELAY;
-            Command::BlacklistJti(BlacklistJti { jti: owner.hash, until })
-        }
+        Kept::ByClient => Command::BlacklistJti(client_based::ending(owner.hash, &owner.session)),
     };
     match desk.propose(command).await? {
         Outcome::Refused(Refusal::UnknownSession) => Ok(false),
@@ -175,6 +168,22 @@ pub async fn end(desk: &Desk, owner: &Caller) -> Result<bool, Unavailable> {
             Ok(true)
         }
     }
+}
+
+/// Ends all sessions of a subject, whoever keeps them. What starts later lives.
+///
+/// # Errors
+/// Without a decision: some may live on.
+pub async fn end_all(desk: &Desk, subject: &DocumentKey) -> Result<(), Unavailable> {
+    let done = |outcome: Outcome| match outcome {
+        Outcome::Refused(Refusal::Full) => Err(Unavailable::Overloaded),
+        Outcome::Refused(_) => Err(Unavailable::Unknown),
+        Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => Ok(()),
+    };
+    done(desk.propose(Command::DestroySessionsOf(DestroySessionsOf(subject.clone()))).await?)?;
+    // That entry has brought log time along: no session that started before has a later one.
+    let mark = desk.views().log_time();
+    done(desk.propose(Command::BlacklistJti(client_based::ending_all(subject, mark))).await?)
 }
 
 /// Now, for what is not decided in the log: log time, which stands still while nothing happens, or this node's clock. A clock
@@ -219,7 +228,7 @@ fn describe(desk: &Desk, new: &New, settings: &SessionSettings) -> SessionData {
     }
     SessionData {
         realm: new.realm.clone(),
-        fence: new.entry.document.fence,
+        fence: caller::standing(desk.views(), key.kind, &new.entry).fence,
         name: name.into(),
         universal_id: universal_id(&new.realm, key).into(),
         subject: key.clone(),
@@ -252,10 +261,27 @@ pub fn realm_dn(realm: &RealmPath) -> String {
     }
 }
 
-/// AM's universal id of a user or an agent.
+/// A value as it is spelled in a name of a directory (RFC 4514 §2.4): the name of somebody cannot look like the name of
+/// somebody else, or of another realm.
+pub fn escaped(value: &str) -> String {
+    let mut spelled = String::with_capacity(value.len());
+    for (n, c) in value.char_indices() {
+        if ",+\"\\<>;=".contains(c) || (n == 0 && c == '#') {
+            spelled.push('\\');
+        }
+        spelled.push(c);
+    }
+    spelled
+}
+
+/// AM's universal id of a user, a group or an agent, by its document in `realm`.
 pub fn universal_id(realm: &RealmPath, key: &DocumentKey) -> String {
-    let class = if key.kind == Kind::User { "user" } else { "agent" };
-    format!("id={},ou={class},{}", key.id, realm_dn(realm))
+    let class = match key.kind {
+        Kind::User => "user",
+        Kind::Group => "group",
+        _ => "agent",
+    };
+    format!("id={},ou={class},{}", escaped(&key.id), realm_dn(realm))
 }
 
 #[cfg(test)]

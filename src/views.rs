@@ -2,6 +2,10 @@
 //!
 //! A linearizable read is [`Desk::barrier`](crate::desk::Desk::barrier), then a view (G2).
 
+mod ordered;
+
+pub use ordered::{Ordered, Row};
+
 use papaya::{HashMap, HashSet};
 use quorate_raft::{
     AccessToken, ByHash, Document, DocumentKey, GrantId, Kind, RealmPath, Seq, Session, Stamp, TokenHash,
@@ -17,7 +21,7 @@ use std::{
     },
 };
 
-use crate::{actors::policy_sets::set_id, policy::PolicySetIndex};
+use crate::{actors::policy_sets::set_id, groups::Memberships, policy::PolicySetIndex};
 
 /// The keys are SHA-256 already; hashing them again buys nothing. Only hashes of secrets are looked up, so nobody outside
 /// can choose keys that collide.
@@ -90,6 +94,10 @@ pub struct Views {
     pub attempts: HashView<Counter>,
     /// Documents.
     pub documents: HashMap<DocumentKey, Arc<Entry>>,
+    /// The same documents, by realm and kind, in the order of their ids.
+    pub collections: HashMap<(RealmPath, Kind), Ordered>,
+    /// Which groups users are in.
+    pub memberships: Memberships,
     /// Compiled policy sets, by realm and name.
     pub policy_sets: HashMap<(RealmPath, Arc<str>), Arc<PolicySetIndex>>,
     log_time: AtomicU64,
@@ -204,6 +212,16 @@ impl Views {
     /// A document by its key.
     pub fn entry(&self, key: &DocumentKey) -> Option<Arc<Entry>> {
         self.documents.pin().get(key).cloned()
+    }
+
+    /// All documents of a kind in a realm, as they are now. Costs nothing but a look-up: see [`Ordered`].
+    pub fn rows(&self, realm: &RealmPath, kind: Kind) -> Ordered {
+        self.collections.pin().get(&(realm.clone(), kind)).cloned().unwrap_or_default()
+    }
+
+    /// The ids of the groups that a user of `realm` is in, by the user's id in the form that is compared.
+    pub fn groups_of(&self, realm: &RealmPath, user: &str) -> Arc<[Arc<str>]> {
+        self.memberships.of(realm, user)
     }
 
     /// A compiled policy set.

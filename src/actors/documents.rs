@@ -1,14 +1,17 @@
 //! Owns the documents.
 
 use super::{Freeze, Install, NextDeath, policy_sets};
-use crate::views::{Entry, Views};
+use crate::views::{Entry, Ordered, Views};
 use actix::{Actor, Context, Handler, Message, MessageResult};
 use quorate_raft::{
-    Document, Documents, Kind, Outcome, RealmPath,
+    Documents, Kind, Outcome, RealmPath,
     documents::{DocumentChange, DocumentCommand},
     owners::{Owned, Task, run},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// From the log: what was committed, in order.
 #[derive(Message)]
@@ -25,37 +28,45 @@ pub struct Applied {
     pub policy: Vec<DocumentChange>,
 }
 
-/// A collection as it is between two applies: shared, not copied.
-pub type Collection = Arc<BTreeMap<Arc<str>, Arc<Document>>>;
-
-/// From a handler: all documents of a kind in a realm.
-#[derive(Message)]
-#[rtype(result = "Collection")]
-pub struct Collect {
-    /// The realm.
-    pub realm: RealmPath,
-    /// The kind.
-    pub kind: Kind,
-}
-
 /// The state, and where it is published.
 pub struct DocumentsOwner {
     state: Documents,
     views: Arc<Views>,
     next: NextDeath,
+    /// What is published in [`Views::collections`], to be changed further.
+    collections: HashMap<(RealmPath, Kind), Ordered>,
 }
 
 impl DocumentsOwner {
     pub(super) fn new(views: Arc<Views>, next: NextDeath) -> Self {
-        Self { state: Documents::default(), views, next }
+        Self { state: Documents::default(), views, next, collections: HashMap::new() }
     }
 
-    fn publish(&self, changed: impl IntoIterator<Item = DocumentChange>) {
+    fn publish(&mut self, changed: impl IntoIterator<Item = DocumentChange>) {
         let view = self.views.documents.pin();
+        let mut touched = HashSet::new();
         for (key, document) in changed {
-            match document {
-                Some(document) => drop(view.insert(key, Arc::new(Entry::new(document)))),
-                None => drop(view.remove(&key)),
+            let now = document.map(|document| Arc::new(Entry::new(document)));
+            let former = match &now {
+                Some(entry) => view.insert(key.clone(), entry.clone()).cloned(),
+                None => view.remove(&key).cloned(),
+            };
+            if key.kind == Kind::Group {
+                self.views.memberships.follow(&key, former.as_deref(), now.as_deref());
+            }
+            let place = (key.realm, key.kind);
+            self.collections.entry(place.clone()).or_default().set(&key.id, now);
+            touched.insert(place);
+        }
+        // Once for all changes: until then readers share nothing that changes.
+        let collections = self.views.collections.pin();
+        for place in touched {
+            match self.collections.get(&place).filter(|collection| !collection.is_empty()).cloned() {
+                Some(collection) => drop(collections.insert(place, collection)),
+                None => {
+                    self.collections.remove(&place);
+                    collections.remove(&place);
+                }
             }
         }
         self.next.set(self.state.next_death());
@@ -76,14 +87,6 @@ impl Handler<ApplyDocuments> for DocumentsOwner {
         let any = !changed.is_empty();
         self.publish(changed);
         MessageResult(Applied { outcomes, changed: any, policy })
-    }
-}
-
-impl Handler<Collect> for DocumentsOwner {
-    type Result = MessageResult<Collect>;
-
-    fn handle(&mut self, Collect { realm, kind }: Collect, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.state.collection(&realm, kind))
     }
 }
 

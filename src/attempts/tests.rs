@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    authn::{self, Failure, Service},
+    authn::{self, Identities, Verdict},
     desk, testing,
     testing::Alone,
 };
@@ -12,8 +12,6 @@ use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
 };
-
-const USERS: Service = Service::Users("ldapService");
 
 fn address(text: &str) -> Option<IpAddr> {
     Some(text.parse().expect("an address"))
@@ -28,10 +26,10 @@ async fn user(desk: &Desk, name: &str) {
 
 /// What comes of a login: `ok`, `denied`, or `paused`.
 async fn login(desk: &Desk, name: &str, password: &str, from: &str) -> &'static str {
-    match authn::login(desk, &RealmPath::root(), USERS, name, password, address(from)).await {
-        Ok(_) => "ok",
-        Err(Failure::Denied) => "denied",
-        Err(Failure::Stopped(Stopped::Paused(pause))) => {
+    match authn::prove(desk, &RealmPath::root(), Identities::Users, name, password, address(from)).await {
+        Ok(Verdict::Right(_)) => "ok",
+        Ok(Verdict::Wrong | Verdict::Locked) => "denied",
+        Err(Stopped::Paused(pause)) => {
             assert!(pause <= desk.guard().limits.pause, "{pause:?}");
             "paused"
         }

@@ -141,10 +141,9 @@ const fn place(kind: Kind) -> (Topic, &'static str, Component) {
 
 /// What an event calls a document: identities by their universal id, the rest by realm, kind and id.
 fn object_id(key: &DocumentKey) -> String {
-    let universal = |class| crate::rest::identity::universal_id(&key.realm, class, &key.id);
     match key.kind {
-        Kind::User => universal("user"),
-        Kind::Group => universal("group"),
+        Kind::User => crate::sessions::universal_id(&key.realm, key),
+        Kind::Group => format!("id={},ou=group,{}", key.id, crate::sessions::realm_dn(&key.realm)),
         Kind::Realm => key.id.to_string(),
         kind => format!("{}/{kind:?}/{}", key.realm.as_str().trim_end_matches('/'), key.id),
     }

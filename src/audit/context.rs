@@ -148,7 +148,7 @@ pub fn called_by(caller: &Caller) {
 
 /// Tells which OAuth 2.0 client calls. What was told first counts.
 pub fn client(realm: &RealmPath, id: &str) {
-    let id = || crate::rest::identity::universal_id(realm, "agent", id).into();
+    let id = || format!("id={id},ou=agent,{}", crate::sessions::realm_dn(realm)).into();
     let user = || User { id: id(), tracking_id: None, session: None };
     tell(|context| _ = context.user.get_or_init(user));
 }

@@ -27,9 +27,9 @@ pub enum Headers {
     Present(Credentials),
 }
 
-/// Reads the headers; each must be there exactly once.
-pub fn read(headers: &HeaderMap) -> Headers {
-    let mut values = [USERNAME, PASSWORD].map(|name| headers.get_all(name).collect::<Vec<_>>()).into_iter();
+/// Reads the headers of these names; each must be there exactly once.
+pub fn read(headers: &HeaderMap, username: &str, password: &str) -> Headers {
+    let mut values = [username, password].map(|name| headers.get_all(name).collect::<Vec<_>>()).into_iter();
     match (values.next().as_deref(), values.next().as_deref()) {
         (Some([username]), Some([password])) => match (decode(username.as_bytes()), decode(password.as_bytes())) {
             (Some(username), Some(password)) => {
@@ -101,7 +101,7 @@ mod tests {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
             headers.append(name, HeaderValue::from_bytes(value).expect("a header value"));
         }
-        read(&headers)
+        read(&headers, USERNAME, PASSWORD)
     }
 
     #[test]

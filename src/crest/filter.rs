@@ -13,7 +13,7 @@ use super::{
     pointer::{Names, Pointer},
 };
 use serde_json::Value;
-use std::{cmp::Ordering, fmt};
+use std::{borrow::Cow, cmp::Ordering, fmt};
 
 /// Deepest nesting of parentheses.
 const MAX_NESTING: usize = 63;
@@ -113,32 +113,51 @@ impl Filter {
 
     /// Whether `value` is selected.
     pub fn selects(&self, value: &Value, names: Names) -> bool {
-        self.truth(value, names) == Truth::True
+        self.selects_what(&|pointer| pointer.resolve(value, names).map(Cow::Borrowed))
     }
 
-    fn truth(&self, value: &Value, names: Names) -> Truth {
+    /// Whether that is selected whose members `find` finds: for values that nobody needs in one piece.
+    pub fn selects_what<'v>(&self, find: &impl Fn(&Pointer) -> Option<Cow<'v, Value>>) -> bool {
+        self.truth(find) == Truth::True
+    }
+
+    fn truth<'v>(&self, find: &impl Fn(&Pointer) -> Option<Cow<'v, Value>>) -> Truth {
         match self {
             Self::Literal(literal) => (*literal).into(),
-            Self::Present(pointer) => pointer.resolve(value, names).is_some().into(),
+            Self::Present(pointer) => find(pointer).is_some().into(),
             Self::Compare(_, Operator::Extended(_), _) => Truth::Undefined,
-            Self::Compare(pointer, operator, assertion) => match pointer.resolve(value, names) {
+            Self::Compare(pointer, operator, assertion) => match find(pointer).as_deref() {
                 Some(Value::Array(values)) => values.iter().any(|value| compare(value, operator, assertion)).into(),
                 Some(value) => compare(value, operator, assertion).into(),
                 None => Truth::False,
             },
-            Self::Not(inner) => match inner.truth(value, names) {
+            Self::Not(inner) => match inner.truth(find) {
                 Truth::True => Truth::False,
                 Truth::False => Truth::True,
                 Truth::Undefined => Truth::Undefined,
             },
-            Self::And(all) => all.iter().map(|filter| filter.truth(value, names)).min().unwrap_or(Truth::True),
-            Self::Or(any) => any.iter().map(|filter| filter.truth(value, names)).max().unwrap_or(Truth::False),
+            Self::And(all) => all.iter().map(|filter| filter.truth(find)).min().unwrap_or(Truth::True),
+            Self::Or(any) => any.iter().map(|filter| filter.truth(find)).max().unwrap_or(Truth::False),
         }
     }
 }
 
 fn compare(value: &Value, operator: &Operator, assertion: &Assertion) -> bool {
     let order = match (value, assertion) {
+        (Value::String(value), Assertion::Text(assertion)) if value.is_ascii() && assertion.is_ascii() => {
+            // As below, without a copy of either: most of what is compared is ASCII.
+            let (value, assertion) = (value.as_bytes(), assertion.as_bytes());
+            match operator {
+                Operator::Contains => {
+                    let fits = |part: &[u8]| part.eq_ignore_ascii_case(assertion);
+                    return assertion.is_empty() || value.windows(assertion.len()).any(fits);
+                }
+                Operator::StartsWith => {
+                    return value.get(..assertion.len()).is_some_and(|head| head.eq_ignore_ascii_case(assertion));
+                }
+                _ => value.iter().map(u8::to_ascii_lowercase).cmp(assertion.iter().map(u8::to_ascii_lowercase)),
+            }
+        }
         (Value::String(value), Assertion::Text(assertion)) => {
             let (value, assertion) = (value.to_lowercase(), assertion.to_lowercase());
             match operator {

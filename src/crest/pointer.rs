@@ -34,6 +34,21 @@ impl Pointer {
         elements.collect::<Option<Vec<String>>>().map(Self)
     }
 
+    /// The pointer to the members of `elements`.
+    pub fn of(elements: impl IntoIterator<Item = String>) -> Self {
+        Self(elements.into_iter().collect())
+    }
+
+    /// Its elements, decoded.
+    pub fn elements(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether it points at what `other` points at, or below.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     /// The last element; `None` for the whole value.
     pub fn leaf(&self) -> Option<&str> {
         self.0.last().map(String::as_str)

@@ -6,7 +6,7 @@ use super::{
     pointer::{Names, Pointer},
 };
 use serde_json::Value;
-use std::cmp::Ordering;
+use std::{borrow::Borrow, cmp::Ordering};
 
 /// A query, parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +67,8 @@ pub struct Listing {
     pub total: i64,
     /// `remainingPagedResults`; -1 for not counted.
     pub remaining: i64,
+    /// Whether the resources are shown by their ids alone, as old versions do.
+    pub names_only: bool,
 }
 
 impl Query {
@@ -149,10 +151,16 @@ impl Query {
         }
     }
 
-    fn present(&self, mut items: Vec<Item>, names: Names, totals: Totals) -> Result<Listing, Error> {
+    /// 501 for pages of what has none.
+    pub(super) fn check_paging(&self, totals: Totals) -> Result<(), Error> {
         if totals == Totals::Unpaged && (self.page_size > 0 || self.offset > 0 || self.cookie) {
             return Err(Error::new(501, "Query paging not currently supported"));
         }
+        Ok(())
+    }
+
+    fn present(&self, mut items: Vec<Item>, names: Names, totals: Totals) -> Result<Listing, Error> {
+        self.check_paging(totals)?;
         if !self.sort.is_empty() {
             let mut keyed: Vec<(Vec<Option<Value>>, Item)> = items
                 .into_iter()
@@ -171,6 +179,11 @@ impl Query {
         } else {
             items.into_iter().skip(self.offset).take(self.page_size).collect()
         };
+        Ok(self.listing(page, matches, totals))
+    }
+
+    /// The envelope of a page of that many matches.
+    pub(super) fn listing(&self, page: Vec<Item>, matches: usize, totals: Totals) -> Listing {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (policy, total, remaining) = match totals {
             Totals::Unpaged if self.counted => ("EXACT", count(matches), -1),
@@ -178,18 +191,19 @@ impl Query {
             Totals::Remaining => ("NONE", -1, count(matches.saturating_sub(page.len()))),
             Totals::Exact => ("EXACT", count(matches), -1),
         };
-        Ok(Listing { items: page, policy, total, remaining })
+        Listing { items: page, policy, total, remaining, names_only: false }
     }
 
-    fn order(&self, a: &[Option<Value>], b: &[Option<Value>]) -> Ordering {
+    /// Compares what two resources have under the sort keys.
+    pub(super) fn order<V: Borrow<Value>>(&self, a: &[Option<V>], b: &[Option<V>]) -> Ordering {
         let orders = self.sort.iter().zip(a.iter().zip(b)).map(|(key, (a, b))| {
-            let order = match (a, b) {
+            let order = match (a.as_ref().map(V::borrow), b.as_ref().map(V::borrow)) {
                 (Some(Value::String(a)), Some(Value::String(b))) => a.encode_utf16().cmp(b.encode_utf16()),
                 (Some(Value::Bool(a)), Some(Value::Bool(b))) => a.cmp(b),
                 (Some(Value::Number(a)), Some(Value::Number(b))) => {
                     a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
                 }
-                (a, b) => rank(a.as_ref()).cmp(&rank(b.as_ref())),
+                (a, b) => rank(a).cmp(&rank(b)),
             };
             if key.descending { order.reverse() } else { order }
         });
@@ -208,7 +222,7 @@ fn rank(value: Option<&Value>) -> u8 {
 }
 
 /// An attribute with one value sorts by it; other arrays and objects count as missing.
-fn sortable(value: &Value) -> Option<&Value> {
+pub(super) fn sortable(value: &Value) -> Option<&Value> {
     match value {
         Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value),
         Value::Array(values) => match values.as_slice() {
@@ -221,7 +235,7 @@ fn sortable(value: &Value) -> Option<&Value> {
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any characters. Linear in both for each star.
-fn wildcard(pattern: &str, text: &str) -> bool {
+pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;

@@ -142,7 +142,12 @@ struct Envelope<'l> {
 impl Serialize for Envelope<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(6))?;
-        map.serialize_entry("result", &self.result)?;
+        if self.listing.names_only {
+            let names: Vec<&str> = self.listing.items.iter().map(|item| item.id.as_str()).collect();
+            map.serialize_entry("result", &names)?;
+        } else {
+            map.serialize_entry("result", &self.result)?;
+        }
         map.serialize_entry("resultCount", &self.result.len())?;
         map.serialize_entry("pagedResultsCookie", &Value::Null)?;
         map.serialize_entry("totalPagedResultsPolicy", self.listing.policy)?;

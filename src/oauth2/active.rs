@@ -17,6 +17,7 @@ use super::{
 use crate::{
     caller,
     desk::Desk,
+    inheritance::Standing,
     secrets::{self, HandleKind, Presented},
 };
 use quorate_raft::{AccessToken, DocumentKey, GrantId, Kind, RealmPath, Seq, Stamp};
@@ -158,7 +159,7 @@ fn principals_stand(desk: &Desk, realm: &RealmPath, client: (&str, Seq), owner: 
     let stands = |key: DocumentKey, fence: Seq| {
         desk.views()
             .entry(&key)
-            .is_some_and(|entry| entry.document.fence == fence && caller::is_active(key.kind, &entry))
+            .is_some_and(|entry| caller::standing(desk.views(), key.kind, &entry) == Standing { active: true, fence })
     };
     let (id, fence) = client;
     stands(DocumentKey::new(realm, Kind::OAuth2Client, id), fence)

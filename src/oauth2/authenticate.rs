@@ -21,7 +21,6 @@ use crate::{
     attempts::{self, Attempt},
     audit::context,
     desk::Desk,
-    views::Entry,
 };
 use actix_web::{HttpRequest, http::header};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -90,11 +89,11 @@ fn basic_credentials(header: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"basic").then_some(credentials)
 }
 
-/// The document of a client, for whoever only needs to know it: `/authorize`.
-pub fn find(desk: &Desk, realm: &RealmPath, id: &str) -> Option<(Arc<Entry>, Arc<Client>)> {
+/// A client that is active, and its fence, for whoever only needs to know it: `/authorize`.
+pub fn find(desk: &Desk, realm: &RealmPath, id: &str) -> Option<(Arc<Client>, Seq)> {
     let entry = desk.document(realm, Kind::OAuth2Client, id)?;
-    let client = Client::of(&entry);
-    client.active.then_some((entry, client))
+    let (client, fence) = Client::of(desk.views(), &entry);
+    client.active.then_some((client, fence))
 }
 
 /// Authenticates the client of this request. Call [`Desk::barrier`] first, or have what was read confirmed (`reads`).
@@ -113,13 +112,13 @@ pub async fn authenticate(
     let failed = || Error::unauthenticated(realm, presented.used_header);
     let key = DocumentKey::new(realm, Kind::OAuth2Client, &presented.id);
     let entry = desk.views().entry(&key);
-    let client = entry.as_deref().map(Client::of);
+    let client = entry.as_deref().map(|entry| Client::of(desk.views(), entry));
     if let Some(secret) = &presented.secret {
         let revision = entry.as_ref().map_or(Seq(0), |entry| entry.document.revision);
-        let verifier = client.as_ref().and_then(|client| client.verifier.as_deref());
+        let verifier = client.as_ref().and_then(|(client, _)| client.verifier.as_deref());
         let attempt = Attempt::new(key.clone(), attempts::source(desk, http));
         // The right secret of a client that may not act is no success: it would forget the failures of others.
-        let active = client.as_ref().is_some_and(|client| client.active);
+        let active = client.as_ref().is_some_and(|(client, _)| client.active);
         let verify = async {
             let fits = desk.passwords().verify_client(&key, revision, verifier, secret).await?;
             Ok(fits && active)
@@ -138,7 +137,7 @@ pub async fn authenticate(
             return Err(failed());
         }
     }
-    let (Some(entry), Some(client)) = (entry, client) else {
+    let Some((client, fence)) = client else {
         return Err(failed());
     };
     if !client.active || (!client.public && presented.secret.is_none()) {
@@ -149,7 +148,7 @@ pub async fn authenticate(
     }
     context::client(realm, &key.id);
     let id = ClientId(key.id);
-    Ok(AuthenticatedClient { id, client, fence: entry.document.fence })
+    Ok(AuthenticatedClient { id, client, fence })
 }
 
 /// Whether the client proved itself in the way it is registered with. A public client is never asked for its method.

@@ -108,7 +108,7 @@ pub async fn answer(request: &Request<'_>) -> Result<HttpResponse> {
     if params.get("state").is_some_and(|state| state.len() > MAX_STATE_BYTES) {
         return Err(Error::invalid_request("Invalid parameter: state"));
     }
-    let (entry, client) = authenticate::find(request.desk, &request.realm, client_id)
+    let (client, client_fence) = authenticate::find(request.desk, &request.realm, client_id)
         .ok_or_else(|| Error::unauthenticated(&request.realm, false))?;
     let target = redirect::choose(&client, params.get("redirect_uri"))?;
     let provider = Provider::of(request.desk, &request.realm);
@@ -120,7 +120,7 @@ pub async fn answer(request: &Request<'_>) -> Result<HttpResponse> {
     let asked = Asked {
         request,
         client_id,
-        client_fence: entry.document.fence,
+        client_fence,
         settings: provider.settings(&client),
         provider,
         client,

@@ -11,9 +11,17 @@ use super::{
     grant_type::GrantTypes,
     provider::{Plugins, scope_policy_set},
 };
-use crate::{keys::Algorithm, views::Entry};
+use crate::{
+    inheritance::{self, Standing},
+    keys::Algorithm,
+    views::{Entry, Views},
+};
+use quorate_raft::Seq;
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 /// A scope in a profile whose holder may introspect every token of its realm.
 pub const INTROSPECT_ALL: &str = "am-introspect-all-tokens";
@@ -199,14 +207,47 @@ impl Client {
         }
     }
 
-    /// The compiled form of a stored client. The one reader of this kind's typed form.
-    pub fn of(entry: &Entry) -> Arc<Self> {
-        entry.typed(Self::compile)
+    /// A stored client with what it inherits, and the fence under which it stands: the one reader of this kind's typed form.
+    /// Compiled once per revision of the client, and of its group.
+    pub fn of(views: &Views, entry: &Entry) -> (Arc<Self>, Seq) {
+        if inheritance::group_key(&entry.document).is_none() {
+            return (entry.typed(Self::compile), entry.document.fence);
+        }
+        let group = inheritance::group(views, entry);
+        let Standing { fence, .. } = inheritance::standing(entry, group.as_deref());
+        let revision = group.as_ref().map(|group| group.document.revision);
+        let compiled: Arc<Grouped> = entry.typed(|_| Grouped::default());
+        if let Some(client) = compiled.compiled_with(revision) {
+            return (client, fence);
+        }
+        let whole = inheritance::merged(entry.json(), group.as_deref().map(Entry::json));
+        let mut client = Self::compile(&whole);
+        // Where the group is gone, what it said is not known: deny.
+        client.active &= group.is_some();
+        let client = Arc::new(client);
+        compiled.remember(revision, client.clone());
+        (client, fence)
     }
 
     /// The scope `name` if the profile has it.
     pub fn scope(&self, name: &str) -> Option<&Arc<str>> {
         self.scopes.iter().find(|scope| ***scope == *name)
+    }
+}
+
+/// The compiled form of a client that has a group, with the revision of the group that it was compiled with.
+#[derive(Default)]
+struct Grouped(RwLock<Option<(Option<Seq>, Arc<Client>)>>);
+
+impl Grouped {
+    fn compiled_with(&self, group: Option<Seq>) -> Option<Arc<Client>> {
+        // A lock that is poisoned holds a whole value all the same: it is only ever replaced.
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().filter(|(of, _)| *of == group).map(|(_, client)| client.clone())
+    }
+
+    fn remember(&self, group: Option<Seq>, client: Arc<Client>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((group, client));
     }
 }
 

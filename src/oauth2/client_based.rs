@@ -12,7 +12,7 @@
 
 use crate::{
     desk::Desk,
-    keys::{self, KeyError},
+    keys::{self, KeyError, Purpose},
     secrets::{self, HandleKind},
 };
 use quorate_raft::{GrantId, RealmPath, Seq, Stamp, TokenHash};
@@ -122,7 +122,7 @@ pub fn looks_like_jws(token: &str) -> bool {
 /// # Errors
 /// [`KeyError`] when this node has no usable keys: nothing can be said about the token then.
 pub fn read(desk: &Desk, jws: &str) -> Result<Option<Read>, KeyError> {
-    let Some(json) = keys::verify(&keys::ring(desk)?, jws) else {
+    let Some(json) = keys::ring(desk)?.verify(Purpose::ClientBasedTokens, jws) else {
         return Ok(None);
     };
     let name = json["tokenName"].as_str().unwrap_or_default();

@@ -65,6 +65,6 @@ pub fn metadata(request: &Request<'_>) -> HttpResponse {
 /// `server_error` when this node has no usable keys.
 pub fn keys(request: &Request<'_>) -> Result<HttpResponse> {
     let ring = keys::ring(request.desk)?;
-    let keys: Vec<_> = ring.iter().filter_map(keys::SigningKey::jwk).collect();
+    let keys: Vec<_> = ring.published().collect();
     Ok(answer::metadata(request.http, &json!({ "keys": keys })))
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     desk::Desk,
-    keys::{self, Algorithm, SigningKey},
+    keys::{self, Algorithm, Purpose, Ring},
     views::Entry,
 };
 use quorate_raft::{RealmPath, Stamp, grant_sets::Authorization};
@@ -81,7 +81,7 @@ struct Claims<'t> {
 }
 
 /// A key that signs ID tokens.
-pub struct Signer(Arc<Vec<SigningKey>>, Algorithm);
+pub struct Signer(Arc<Ring>, Algorithm);
 
 /// What signs the ID tokens of `client`.
 ///
@@ -90,7 +90,7 @@ pub struct Signer(Arc<Vec<SigningKey>>, Algorithm);
 pub fn signer(desk: &Desk, client: &Client) -> Result<Signer> {
     let algorithm = client.id_token_algorithm.ok_or(Error::new(Code::ServerError, "Unknown Signing Algorithm"))?;
     let ring = keys::ring(desk)?;
-    keys::signing_key(&ring, algorithm)?;
+    ring.signer(Purpose::OpenId, algorithm)?;
     Ok(Signer(ring, algorithm))
 }
 
@@ -101,7 +101,7 @@ impl Signer {
     /// `server_error` when signing fails.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String> {
         let Self(ring, algorithm) = self;
-        Ok(keys::signing_key(ring, *algorithm)?.sign(claims)?)
+        Ok(ring.signer(Purpose::OpenId, *algorithm)?.sign(claims)?)
     }
 }
 

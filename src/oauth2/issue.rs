@@ -19,7 +19,7 @@ use super::{
 use crate::{
     desk::Desk,
     host,
-    keys::{self, Algorithm, SigningKey},
+    keys::{self, Algorithm, Purpose, Ring},
     secrets::{self, HandleKind, Minted},
 };
 use quorate_raft::{
@@ -73,7 +73,7 @@ pub enum Prepared {
     /// To be stored.
     Opaque(Minted, NewAccess),
     /// To be signed.
-    ClientBased(Minted, Arc<Vec<SigningKey>>, Algorithm),
+    ClientBased(Minted, Arc<Ring>, Algorithm),
 }
 
 impl Prepared {
@@ -125,7 +125,7 @@ impl Grant<'_> {
             Format::ClientBased(None) => Err(Error::new(Code::ServerError, "Unknown Signing Algorithm")),
             Format::ClientBased(Some(algorithm)) => {
                 let ring = keys::ring(self.desk)?;
-                keys::signing_key(&ring, algorithm)?;
+                ring.signer(Purpose::ClientBasedTokens, algorithm)?;
                 Ok(Prepared::ClientBased(Minted::new(HandleKind::Jti, self.hint()), ring, algorithm))
             }
         }
@@ -157,7 +157,7 @@ impl Grant<'_> {
         let access_token = match prepared {
             Prepared::Opaque(minted, _) => minted.reveal(),
             Prepared::ClientBased(jti, ring, algorithm) => {
-                let key = keys::signing_key(&ring, algorithm)?;
+                let key = ring.signer(Purpose::ClientBasedTokens, algorithm)?;
                 key.sign(&self.claims(jti, issued, expires))?
             }
         };

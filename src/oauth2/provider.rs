@@ -186,8 +186,12 @@ impl Provider {
     /// The provider of `realm`.
     pub fn of(desk: &Desk, realm: &RealmPath) -> Arc<Self> {
         static DEFAULT: LazyLock<Arc<Provider>> = LazyLock::new(|| Arc::new(Provider::compile(&Value::Null)));
-        match desk.document(realm, Kind::Service, PROVIDER) {
-            Some(entry) => entry.typed(Self::compile),
+        if let Some(entry) = desk.document(realm, Kind::Service, PROVIDER) {
+            return entry.typed(Self::compile);
+        }
+        // oauth2-config §13: what the cluster says of realms that say nothing.
+        match desk.document(&RealmPath::root(), Kind::GlobalService, PROVIDER) {
+            Some(entry) => entry.typed(|global| Self::compile(&global["defaults"])),
             None => DEFAULT.clone(),
         }
     }

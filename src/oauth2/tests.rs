@@ -3,6 +3,7 @@
 
 mod authorize;
 mod code;
+mod groups;
 mod introspect;
 mod metadata;
 mod openid;

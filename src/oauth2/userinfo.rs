@@ -63,7 +63,7 @@ pub fn answer(request: &Request<'_>) -> Result<HttpResponse> {
     }
     let realm = RealmPath::from(facts.realm);
     let user = desk.views().entry(&active::user_key(&realm, facts.owner)).ok_or_else(invalid)?;
-    let (_, client) = authenticate::find(desk, &realm, facts.client).ok_or_else(invalid)?;
+    let (client, _) = authenticate::find(desk, &realm, facts.client).ok_or_else(invalid)?;
     let mut body = claims(user.json(), facts.scope);
     body.insert("sub".into(), facts.owner.into());
     if Provider::of(desk, &realm).subname {

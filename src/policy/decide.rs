@@ -24,6 +24,7 @@ pub use super::circumstances::{Circumstances, Environment};
 pub use super::index::PolicySetIndex;
 use super::{
     Error,
+    budget::Budget,
     circumstances::Effect,
     condition::{Outcome, Scene, TTL_MAX, ValueSets},
     fault::Fault,
@@ -165,7 +166,8 @@ pub struct Decided<'s> {
 /// Decides every distinct resource of `request`, in the order asked.
 ///
 /// # Errors
-/// 400 for the whole request: no resources or too many of them, or one without canonical form (§2.6.4).
+/// 400 for the whole request: no resources or too many of them, one without canonical form (§2.6.4), or more work than a
+/// request may cause ([`MAX_WORK`](super::budget::MAX_WORK)).
 pub fn decide(set: &PolicySetIndex, request: &Request<'_>) -> Result<Vec<Decision>, Error> {
     Ok(decide_and_tell(set, request)?.into_iter().map(|decided| decided.decision).collect())
 }
@@ -176,12 +178,15 @@ pub fn decide(set: &PolicySetIndex, request: &Request<'_>) -> Result<Vec<Decisio
 /// Those of [`decide`].
 pub fn decide_and_tell<'s>(set: &'s PolicySetIndex, request: &Request<'_>) -> Result<Vec<Decided<'s>>, Error> {
     let distinct = distinct(set, request.resources)?;
-    Ok(distinct.iter().map(|(sent, resource)| decide_one(set, sent, resource, request)).collect())
+    let mut budget = Budget::new(request.subject, request.circumstances.environment);
+    distinct.iter().map(|(sent, resource)| decide_one(set, sent, resource, request, &mut budget)).collect()
 }
 
 /// The policies that [`decide`] asks about `resource`, as sent: see [`Decided::asked`]. None when it has no canonical form.
 pub fn asked(set: &PolicySetIndex, resource: &str, subject: &Subject) -> Vec<Arc<Policy>> {
-    let matching = set.resource(resource).map(|resource| set.matching(&resource, subject)).unwrap_or_default();
+    let mut work = 0;
+    let matching =
+        set.resource(resource).map(|resource| set.matching(&resource, subject, &mut work)).unwrap_or_default();
     matching.into_iter().map(|policy| policy.policy.clone()).collect()
 }
 
@@ -198,14 +203,23 @@ pub(crate) fn distinct<'a>(set: &PolicySetIndex, sent: &'a [String]) -> Result<V
     distinct.map(|sent| Ok((sent, set.resource(sent)?))).collect()
 }
 
-fn decide_one<'s>(set: &'s PolicySetIndex, sent: &str, resource: &Resource, request: &Request<'_>) -> Decided<'s> {
+fn decide_one<'s>(
+    set: &'s PolicySetIndex,
+    sent: &str,
+    resource: &Resource,
+    request: &Request<'_>,
+    budget: &mut Budget<'_>,
+) -> Result<Decided<'s>, Error> {
     let mut decision = Decision { faults: set.unreadable().clone(), ..Decision::new(sent) };
     let scene = Scene::new(&request.circumstances, request.subject, resource.canonical());
-    let matching = set.matching(resource, request.subject);
+    let mut work = 0;
+    let matching = set.matching(resource, request.subject, &mut work);
+    budget.spend(work)?;
     for policy in &matching {
+        budget.ask(policy)?;
         decision.take(policy, contribution(policy, &scene, &mut ()));
     }
-    Decided { decision, asked: matching.into_iter().map(|policy| &policy.policy).collect() }
+    Ok(Decided { decision, asked: matching.into_iter().map(|policy| &policy.policy).collect() })
 }
 
 /// What an active policy whose resource matches contributes (§6.2).

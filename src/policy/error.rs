@@ -109,6 +109,8 @@ pub enum Error {
     /// More work than an evaluation may cause.
     #[error("More than {0} policy resources concern the resource")]
     TreeTooLarge(usize),
+    #[error("The request causes too much work: ask for less at once")]
+    TooMuchWork,
     /// Of a caller that wants no decision when a policy cannot be evaluated (§6.4). Which one and why is for the log.
     #[error("Internal error.")]
     PolicyFaulty,
@@ -137,6 +139,7 @@ impl Error {
             | InvalidScope(_)
             | LogicalSubjectEmpty
             | TreeTooLarge(_)
+            | TooMuchWork
             | PolicyNameMissing
             | PolicyNameEmpty
             | PolicyNameMismatch

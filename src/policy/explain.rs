@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     Error,
+    budget::Budget,
     condition::Scene,
     decide::{Contribution, Decision, PolicySetIndex, Request, contribution, distinct},
     fault::Fault,
@@ -94,21 +95,34 @@ impl Verdict {
 /// for a decision: give `request` services without side effects.
 ///
 /// # Errors
-/// Those of [`decide`](super::decide::decide); and more than [`MAX_RESOURCES`] resources.
+/// Those of [`decide`](super::decide::decide), repeating what is compared being work as well; and more than
+/// [`MAX_RESOURCES`] resources.
 pub fn explain(set: &PolicySetIndex, request: &Request<'_>) -> Result<Vec<Explanation>, Error> {
     let distinct = distinct(set, request.resources)?;
     if distinct.len() > MAX_RESOURCES {
         return Err(Error::invalid_value("resources"));
     }
-    Ok(distinct.iter().map(|(sent, resource)| explain_one(set, sent, resource, request)).collect())
+    let mut budget = Budget::new(request.subject, request.circumstances.environment);
+    distinct.iter().map(|(sent, resource)| explain_one(set, sent, resource, request, &mut budget)).collect()
 }
 
-fn explain_one(set: &PolicySetIndex, sent: &str, resource: &Resource, request: &Request<'_>) -> Explanation {
+fn explain_one(
+    set: &PolicySetIndex,
+    sent: &str,
+    resource: &Resource,
+    request: &Request<'_>,
+    budget: &mut Budget<'_>,
+) -> Result<Explanation, Error> {
     let scene = Scene::new(&request.circumstances, request.subject, resource.canonical());
     let mut decision = Decision { faults: set.unreadable().clone(), ..Decision::new(sent) };
     let (mut deciding, mut advising) = (BTreeMap::new(), BTreeSet::new());
     let mut looked_at = BTreeMap::new();
-    for policy in set.matching(resource, request.subject) {
+    let mut work = 0;
+    let matching = set.matching(resource, request.subject, &mut work);
+    budget.spend(work)?;
+    for policy in matching {
+        budget.ask(policy)?;
+        budget.show(policy)?;
         let mut recorder = Recorder::default();
         let contributed = contribution(policy, &scene, &mut recorder);
         let name = policy.policy.name.as_str();
@@ -132,9 +146,11 @@ fn explain_one(set: &PolicySetIndex, sent: &str, resource: &Resource, request: &
     let others = all.iter().filter(|policy| !looked_at.contains_key(policy.policy.name.as_str()));
     let others: Vec<_> = others.take(MAX_SHOWN.saturating_sub(looked_at.len())).collect();
     let mut policies: Vec<Considered> = looked_at.into_values().take(MAX_SHOWN).collect();
-    policies.extend(others.into_iter().map(|policy| passed_over(policy, resource, request)));
+    // What the decision did not look at is shown as far as there is room.
+    let shown = others.into_iter().take_while(|policy| budget.show(policy).is_ok());
+    policies.extend(shown.map(|policy| passed_over(policy, resource, request)));
     let omitted = all.len().saturating_sub(policies.len());
-    Explanation { decision, policies, omitted, deciding, advising }
+    Ok(Explanation { decision, policies, omitted, deciding, advising })
 }
 
 type Said = BTreeMap<(String, bool), BTreeSet<String>>;

@@ -17,6 +17,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::{
+    budget,
     fault::Fault,
     model::{Policy, PolicySet},
     resource::{Comparator, NotCanonical, Pattern, Resource},
@@ -26,6 +27,9 @@ use super::{
 
 /// A policy with more alternative subjects than this is not indexed by them.
 const MAX_KEYS: usize = 64;
+
+/// Most bytes of a piece that patterns are found by.
+const MAX_PIECE: usize = 64;
 
 /// The policies of one set, compiled for [`decide`](super::decide::decide).
 #[derive(Debug, Clone)]
@@ -93,6 +97,10 @@ pub(crate) struct Compiled {
     pub patterns: Vec<Pattern>,
     /// A resource that cannot be read: it was written for another comparator.
     pub unreadable: Option<Fault>,
+    /// What asking it costs.
+    pub weight: u64,
+    /// See [`budget::copies_profile`].
+    pub copies_profile: bool,
 }
 
 impl Compiled {
@@ -104,7 +112,8 @@ impl Compiled {
                 Err(_) => unreadable = Some(Fault::Resource(super::error::excerpt(resource))),
             }
         }
-        Self { policy, patterns, unreadable }
+        let (weight, copies_profile) = (budget::weight(&policy), budget::copies_profile(&policy));
+        Self { policy, patterns, unreadable, weight, copies_profile }
     }
 
     /// The first pattern that speaks about `resource` (§5.3), `$SELF` being each of `subject`'s principals.
@@ -232,10 +241,12 @@ impl PolicySetIndex {
     }
 
     /// The active policies that speak about `resource` (§5.3) and may be satisfied by `subject`, each
-    /// once, in no particular order.
-    pub(crate) fn matching(&self, resource: &Resource, subject: &Subject) -> Vec<&Compiled> {
+    /// once, in no particular order. Adds to `work` what looking at others costs as well.
+    pub(crate) fn matching(&self, resource: &Resource, subject: &Subject, work: &mut u64) -> Vec<&Compiled> {
         let mut matching: Vec<&Compiled> = Vec::new();
+        let length = resource.folded().len();
         self.candidates(resource, subject, &mut |entry| {
+            *work = work.saturating_add(entry.cost(length));
             if entry.matches(resource, subject) {
                 matching.push(&entry.policy);
             }
@@ -292,7 +303,8 @@ impl PolicySetIndex {
                 (&mut self.by_host, reversed(gate.as_bytes()))
             }
             [_, _, suffix_tells, piece] if suffix_tells >= piece => (&mut self.by_suffix, reversed(suffix.as_bytes())),
-            _ => (&mut self.by_piece, piece.into()),
+            // A long piece is looked for at every place of a resource: its beginning is as certain, and tells enough.
+            _ => (&mut self.by_piece, piece.as_bytes().iter().copied().take(MAX_PIECE).collect()),
         }
     }
 }
@@ -321,6 +333,14 @@ struct Entry {
 }
 
 impl Entry {
+    /// What comparing a resource of this length costs.
+    fn cost(&self, resource: usize) -> u64 {
+        let pattern = self.policy.patterns.get(self.pattern);
+        let bytes = pattern.map_or(0, |pattern| pattern.folded().len()) + resource;
+        let each = if pattern.is_some_and(Pattern::is_glob) { 128 } else { 16 };
+        u64::try_from(bytes / each).unwrap_or(u64::MAX)
+    }
+
     fn matches(&self, resource: &Resource, subject: &Subject) -> bool {
         self.policy.patterns.get(self.pattern).is_some_and(|pattern| matches(pattern, resource, subject))
     }

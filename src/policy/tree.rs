@@ -10,6 +10,7 @@
 
 use super::{
     Error,
+    budget::Budget,
     condition::Scene,
     decide::{Circumstances, Decision, PolicySetIndex, contribution},
     index::Compiled,
@@ -23,7 +24,8 @@ pub const MAX_ENTRIES: usize = 1000;
 /// The row of `resource`, as sent, then one per policy pattern that concerns it.
 ///
 /// # Errors
-/// 400 when the resource has no canonical form (§2.6.4), or more than [`MAX_ENTRIES`] patterns concern it.
+/// 400 when the resource has no canonical form (§2.6.4), more than [`MAX_ENTRIES`] patterns concern it, or there is more work
+/// than a request may cause.
 pub fn evaluate_tree(
     set: &PolicySetIndex,
     resource: &str,
@@ -34,18 +36,19 @@ pub fn evaluate_tree(
     let scene = Scene::new(circumstances, subject, asked.canonical());
     let mut first = Decision { faults: set.unreadable().clone(), ..Decision::new(resource) };
     let mut tree = Tree { rows: Vec::new() };
+    let mut budget = Budget::new(subject, circumstances.environment);
     // As a row the resource is compared like a pattern; one that could not be stored relates to nothing.
     if let Ok(own) = Pattern::parse_for(set.comparator(), resource) {
-        tree.rows.push((own, Decision::new(resource)));
+        tree.rows.push(Row { pattern: own, decision: Decision::new(resource) });
     }
     let mut left = MAX_ENTRIES;
     for policy in set.by_name() {
-        for (pattern, decision) in entries(policy, &scene, &asked, &mut first) {
+        for (pattern, decision) in entries(policy, &scene, &asked, &mut first, &mut budget)? {
             left = left.checked_sub(1).ok_or(Error::TreeTooLarge(MAX_ENTRIES))?;
-            tree.add(pattern, decision);
+            tree.add(Row { pattern, decision }, &mut budget)?;
         }
     }
-    let mut rows = tree.rows.into_iter().map(|(_, row)| row);
+    let mut rows = tree.rows.into_iter().map(|row| row.decision);
     if let Some(row) = rows.next() {
         first = Decision { faults: first.faults, effects: first.effects, ..row };
     }
@@ -59,7 +62,11 @@ fn entries<'a>(
     scene: &Scene<'a>,
     resource: &Resource,
     first: &mut Decision,
-) -> Vec<(Pattern, Decision)> {
+    budget: &mut Budget<'_>,
+) -> Result<Vec<(Pattern, Decision)>, Error> {
+    let length = resource.folded().len();
+    let looked_at = |pattern: &Pattern| comparison(pattern.folded().len() + length);
+    budget.spend(policy.patterns.iter().map(looked_at).sum())?;
     let relevant = policy.patterns.iter().filter_map(|pattern| {
         let mut readings = vec![pattern.clone()];
         if pattern.names_principal() {
@@ -70,8 +77,9 @@ fn entries<'a>(
     });
     let mut relevant = relevant.peekable();
     if relevant.peek().is_none() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
+    budget.ask(policy)?;
     let mut row = Decision::new("");
     let mut applies = false;
     if policy.policy.active {
@@ -81,31 +89,56 @@ fn entries<'a>(
         first.faults.append(&mut row.faults);
         first.effects.append(&mut row.effects);
     }
-    let named = |(reading, stored): (Pattern, &str)| (reading, Decision { resource: stored.to_owned(), ..row.clone() });
-    relevant.map(named).take(if applies { usize::MAX } else { 1 }).collect()
+    let count = if applies { usize::MAX } else { 1 };
+    let mut named = Vec::new();
+    for (reading, stored) in relevant.take(count) {
+        budget.copy(&row)?;
+        named.push((reading, Decision { resource: stored.to_owned(), ..row.clone() }));
+    }
+    Ok(named)
+}
+
+/// What comparing so many bytes costs; most of a tree's patterns are compared with each other.
+fn comparison(bytes: usize) -> u64 {
+    u64::try_from(bytes / 64).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 /// Rows with what their resources are compared as.
 struct Tree {
-    rows: Vec<(Pattern, Decision)>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    pattern: Pattern,
+    decision: Decision,
+}
+
+impl Row {
+    fn take(&mut self, other: &Row, budget: &mut Budget<'_>) -> Result<(), Error> {
+        budget.copy(&other.decision)?;
+        self.decision.merge_row(&other.decision);
+        Ok(())
+    }
 }
 
 impl Tree {
-    fn add(&mut self, pattern: Pattern, mut entry: Decision) {
+    fn add(&mut self, mut entry: Row, budget: &mut Budget<'_>) -> Result<(), Error> {
         let mut known = false;
-        for (at, row) in &mut self.rows {
-            match at.relation(&pattern) {
+        for row in &mut self.rows {
+            budget.spend(comparison(row.pattern.folded().len() + entry.pattern.folded().len()))?;
+            match row.pattern.relation(&entry.pattern) {
                 Fit::Exact => {
-                    row.merge_row(&entry);
+                    row.take(&entry, budget)?;
                     known = true;
                 }
-                Fit::Sub => row.merge_row(&entry),
-                Fit::Super | Fit::Wild => entry.merge_row(row),
+                Fit::Sub => row.take(&entry, budget)?,
+                Fit::Super | Fit::Wild => entry.take(row, budget)?,
                 Fit::No => {}
             }
         }
         if !known {
-            self.rows.push((pattern, entry));
+            self.rows.push(entry);
         }
+        Ok(())
     }
 }

@@ -1,44 +1,67 @@
-//! `/json/{realm}/realm-config/agents`: OAuth 2.0 clients and Identity Gateway agents (oauth2-config.md §1 to §8, §11,
-//! §14.4).
+//! `/json/{realm}/realm-config/agents`: OAuth 2.0 clients, agents of all other types, and their groups (oauth2-config.md §1 to
+//! §11, §14).
 //!
 //! | section | it says                                                   | here                          |
 //! |---------|-----------------------------------------------------------|-------------------------------|
-//! | §1.3    | PUT creates or replaces; actions                          | `Agents`                      |
+//! | §1.3    | PUT creates or replaces; actions; `_rev` tells the content | [`Agents`], [`tag`]          |
 //! | §2      | wrapped when read alone, plain in lists                   | [`Schema`](super::schema)     |
 //! | §2.4    | PUT without a secret keeps the stored one                 | `Agents::secret`              |
-//! | §3–§8   | attributes and defaults                                   | [`client`], [`gateway`]       |
+//! | §3–§8   | attributes and defaults of clients                        | [`client`]                    |
+//! | §10     | groups, and what is inherited from them                   | [`Groups`], [`inheritance`]   |
 //! | §11     | redirect URIs, algorithms, lifetimes, one name space      | [`checks`], `Agents::create`  |
-//! | §14     | all types, all agents                                     | `AllAgents`                   |
+//! | §14     | all types, all agents; attributes of the other types      | [`AllAgents`], [`flat`], [`opaque`] |
+//! | §14.1   | the issuer of a trusted issuer is unique in its realm     | [`Unique`]                    |
 //!
-//! A document holds the sections with plain values, and in `_verifier` the verifier of the secret (a PHC string: G5). When
-//! the status changes or the secret does, the write moves the document's fence: what was issued to the client before is
-//! dead (G3). The same secret again is no change.
+//! A document holds the sections with plain values, in `_verifier` the verifier of the secret (a PHC string: G5), and in
+//! `_inherited` what comes from the group. When the status changes or the secret does, the write moves the document's fence:
+//! what was issued to the client before is dead (G3). The same secret again is no change. How a status that comes from a group
+//! keeps G3 is told in [`inheritance`].
 
 pub mod checks;
 pub mod client;
-pub mod gateway;
+pub mod flat;
+mod groups;
+mod lists;
+mod members;
+pub mod opaque;
 
 pub use client::OAUTH2_CLIENT;
-pub use gateway::IDENTITY_GATEWAY;
+pub use flat::IDENTITY_GATEWAY;
+pub use groups::{AllGroups, Groups};
+pub use lists::{AllAgents, Things};
+pub use members::Agents;
 
 use super::{
-    identity::{self, Named, NotCreated, is_name, is_taken},
-    schema::{LeftOut, Read, Schema},
+    Routes, Scope,
+    identity::is_name,
+    schema::{Form, Place, Schema},
 };
 use crate::{
-    crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
-        unchanged,
-    },
-    desk::{delete, put},
+    crest::{Error, Item, Match, Object},
+    inheritance,
+    secrets::sha256,
+    views::{Entry, Row, Views},
 };
-use quorate_raft::{DocumentKey, Kind, Precondition, Seq};
+use quorate_raft::{DocumentKey, Kind, RealmPath};
 use serde_json::{Value, json};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Where the verifier of an agent's secret is stored.
 const VERIFIER: &str = "_verifier";
 
+/// Where the type is stored of agents that share a kind of document.
+const TYPE: &str = "_type";
+
 const EXISTS: &str = "Unable to save config: Service already exists";
+
+/// An attribute at the top whose value only one agent of its type has in a realm.
+#[derive(Clone, Copy, Debug)]
+pub struct Unique {
+    /// Its name.
+    pub name: &'static str,
+    /// Its name in the console.
+    pub label: &'static str,
+}
 
 /// A type of agent.
 #[derive(Debug)]
@@ -53,191 +76,160 @@ pub struct AgentType {
     pub name: &'static str,
     /// Its attributes.
     pub schema: Schema,
-    /// Where `status` is in a stored body.
-    pub status: &'static str,
     /// Whether a single GET shows `"userpassword": null`.
     pub shows_password: bool,
+    /// What only one of them may have.
+    pub unique: Option<Unique>,
+    /// Whether it is an identity that gets sessions (§14.4, §14.5).
+    pub signs_in: bool,
 }
 
-/// Agents of one type.
-pub struct Agents(pub &'static AgentType);
+/// All types, in the order of the reference (§14).
+pub static TYPES: [&AgentType; 10] = [
+    &opaque::WEB_AGENT,
+    &opaque::J2EE_AGENT,
+    &flat::AGENT_2_2,
+    &OAUTH2_CLIENT,
+    &opaque::SHARED_AGENT,
+    &opaque::SOAP_STS_AGENT,
+    &flat::REMOTE_CONSENT,
+    &flat::SOFTWARE_PUBLISHER,
+    &IDENTITY_GATEWAY,
+    &flat::TRUSTED_JWT_ISSUER,
+];
 
-/// Agents of all types.
-pub struct AllAgents;
+/// Adds agents and their groups to `routes`.
+pub fn routes(routes: Routes) -> Routes {
+    const AGENTS: &str = "realm-config/agents";
+    let routes = routes
+        .resource(Scope::Realm, AGENTS, AllAgents)
+        .resource(Scope::Realm, "realm-config/agents/groups", AllGroups)
+        .resource(Scope::Realm, "realm-config/agents/OAuth2Thing", Things)
+        .resource(Scope::Realm, "realm-config/agents/IdentityGateway", Agents(&IDENTITY_GATEWAY));
+    TYPES.iter().fold(routes, |routes, agent_type| {
+        let routes = routes.resource(Scope::Realm, &format!("{AGENTS}/{}", agent_type.id), Agents(agent_type));
+        match Groups::of(agent_type) {
+            Some(groups) => routes.resource(Scope::Realm, &format!("{AGENTS}/groups/{}", agent_type.id), groups),
+            None => routes,
+        }
+    })
+}
 
-const TYPES: [&AgentType; 2] = [&OAUTH2_CLIENT, &IDENTITY_GATEWAY];
+/// The agent `name` of a realm that may get a session: its document's key and itself.
+pub fn identity(views: &Views, realm: &RealmPath, name: &str) -> Option<(DocumentKey, Arc<Entry>)> {
+    let signing_in = TYPES.into_iter().filter(|agent_type| agent_type.signs_in);
+    signing_in
+        .filter_map(|agent_type| Some((agent_type, agent_type.find(views, realm, name)?)))
+        .next()
+        .map(|(agent_type, entry)| (DocumentKey::new(realm, agent_type.kind, name), entry))
+}
+
+/// The agent of a type with a [`Unique`] attribute that has this value of it.
+pub fn by_unique(views: &Views, realm: &RealmPath, agent_type: &AgentType, value: &str) -> Option<Arc<Entry>> {
+    let marker = views.entry(&agent_type.marker_key(realm, value))?;
+    let name = marker.json().get("agent")?.as_str()?;
+    agent_type.find(views, realm, name)
+}
+
+/// `_rev`: tells the content, so that identical content has one revision in every realm (§1.3). The whole document counts,
+/// with the verifier of its secret, and with the group that it inherits from.
+pub(crate) fn tag(body: &[u8], group: Option<&[u8]>) -> String {
+    let mut whole = body.to_vec();
+    whole.push(0xff); // no byte of JSON text
+    whole.extend_from_slice(group.unwrap_or_default());
+    let [a, b, c, d, e, f, g, h, ..] = sha256(&whole);
+    i64::from_be_bytes([a, b, c, d, e, f, g, h]).to_string()
+}
+
+/// The caller's precondition on a [`tag`].
+pub(crate) fn fits(when: &Match, id: &str, tag: &str) -> Result<(), Error> {
+    match when {
+        Match::Revision(wanted) if wanted != tag => Err(Error::stale(id)),
+        Match::Any | Match::Revision(_) => Ok(()),
+    }
+}
+
+/// Whether an id of a document is an agent's name, and not a marker's.
+fn is_agent(id: &str) -> bool {
+    is_name(id)
+}
 
 impl AgentType {
+    /// By its id.
+    pub fn by_id(id: &str) -> Option<&'static Self> {
+        TYPES.into_iter().find(|agent_type| agent_type.id == id)
+    }
+
     fn marker(&self) -> Value {
         json!({"_id": self.id, "name": self.name, "collection": true})
     }
 
-    fn is_active(&self, body: &Value) -> bool {
-        let status = body.pointer(self.status).and_then(Value::as_str);
-        status.is_none_or(|status| status.eq_ignore_ascii_case("Active"))
+    /// Whether a document of this type's kind is of this type.
+    fn is_of(&self, body: &Value) -> bool {
+        self.kind != Kind::Agent || body.get(TYPE).and_then(Value::as_str) == Some(self.id)
+    }
+
+    /// The agent with that name, if it is of this type.
+    fn find(&self, views: &Views, realm: &RealmPath, name: &str) -> Option<Arc<Entry>> {
+        views.document(realm, self.kind, name).filter(|entry| is_agent(name) && self.is_of(entry.json()))
+    }
+
+    /// The attribute that names the group; `None` for types without groups.
+    fn group_place(&self) -> Option<Place> {
+        self.schema.sections.iter().find_map(|section| {
+            let group = section.attributes.iter().find(|attribute| matches!(attribute.form, Form::Group))?;
+            Some((section.name, group.name))
+        })
+    }
+
+    fn group_key(&self, realm: &RealmPath, name: &str) -> DocumentKey {
+        DocumentKey::new(realm, Kind::AgentGroup, &format!("{}/{name}", self.id))
+    }
+
+    /// What says that a value of the [`Unique`] attribute is given. No name of an agent has control characters in it.
+    fn marker_key(&self, realm: &RealmPath, value: &str) -> DocumentKey {
+        DocumentKey::new(realm, Kind::Agent, &format!("\u{1}{}\u{1}{value}", self.id))
     }
 
     /// As a single GET shows it.
-    fn wrapped(&self, id: &str, revision: Seq, stored: &Object) -> Item {
-        let mut content = self.schema.wrapped(stored);
-        if self.shows_password {
-            content.insert("userpassword".into(), Value::Null);
-        }
-        content.insert("_type".into(), self.marker());
-        Item::new(id, Some(revision), content)
+    fn wrapped(&self, id: &str, tag: String, body: &Value, group: Option<&Value>) -> Item {
+        let whole = inheritance::merged(body, group);
+        let inherited: BTreeSet<(&str, &str)> = inheritance::inherited(body).collect();
+        let nothing = Object::new();
+        let stored = whole.as_object().unwrap_or(&nothing);
+        self.item(id, tag, self.schema.wrapped_heir(stored, |place| inherited.contains(&place)))
     }
 
     /// As a list shows it.
-    fn plain(&self, id: &str, revision: Seq, stored: &Object) -> Item {
-        let mut content = self.schema.plain(stored);
+    fn plain(&self, id: &str, tag: String, body: &Value, group: Option<&Value>) -> Item {
+        let whole = inheritance::merged(body, group);
+        let nothing = Object::new();
+        self.item(id, tag, self.schema.plain(whole.as_object().unwrap_or(&nothing)))
+    }
+
+    fn item(&self, id: &str, tag: String, mut content: Object) -> Item {
         if self.shows_password {
             content.insert("userpassword".into(), Value::Null);
         }
         content.insert("_type".into(), self.marker());
-        Item::new(id, Some(revision), content)
+        Item { id: id.to_owned(), revision: Some(tag), content }
     }
 
-    async fn all(&self, call: &Call<'_>) -> Result<Vec<Item>, Error> {
-        let all = call.collect(self.kind).await?;
-        Ok(all.into_iter().map(|(id, revision, stored)| self.plain(&id, revision, &stored)).collect())
-    }
-}
-
-struct Stored {
-    key: DocumentKey,
-    revision: Seq,
-    body: Object,
-}
-
-impl Agents {
-    fn find(&self, call: &Call<'_>, id: &str) -> Result<Stored, Error> {
-        let key = DocumentKey::new(call.realm, self.0.kind, id);
-        let entry = call.desk.views().entry(&key).ok_or_else(Error::not_found)?;
-        let body = entry.json().as_object().cloned().unwrap_or_default();
-        Ok(Stored { revision: entry.document.revision, key, body })
+    /// A stored agent as a list shows it; `None` for what is of another type.
+    fn listed(&self, views: &Views, row: &Row) -> Option<Item> {
+        self.lists(row).then(|| self.plain_of(views, row))
     }
 
-    /// The verifier to store, and whether it is for another secret than before.
-    async fn secret(
-        &self,
-        call: &Call<'_>,
-        secret: Option<&str>,
-        former: Option<&str>,
-    ) -> Result<(Option<String>, bool), Error> {
-        let Some(secret) = secret else {
-            return Ok((former.map(str::to_owned), false));
-        };
-        if former.is_some() && call.desk.passwords().verify(former, secret).await? {
-            return Ok((former.map(str::to_owned), false));
-        }
-        Ok((Some(call.desk.passwords().hash(secret).await?), true))
-    }
-}
-
-impl Resource for Agents {
-    fn shape(&self) -> Shape {
-        Shape::Collection
+    /// Whether a row is an agent of this type.
+    fn lists(&self, row: &Row) -> bool {
+        is_agent(&row.id) && self.is_of(row.entry.json())
     }
 
-    fn versions(&self) -> &[Version] {
-        &[Version(1, 0)]
-    }
-
-    async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
-        let id = create.id.or_else(|| create.content.get("_id").and_then(Value::as_str));
-        let id = id.filter(|id| is_name(id)).ok_or_else(|| Error::invalid_value("Name"))?;
-        // First, and before the slow hash: a PUT of an agent that exists comes here before it becomes an update.
-        if self.find(call, id).is_ok() {
-            return Err(create.taken(call, EXISTS));
-        }
-        // 409 in any case: an update would not help.
-        let in_use = || Error::new(409, format!("The name {id} is in use in this realm"));
-        let wanted = Named::Agent(self.0.kind);
-        if is_taken(call, id, wanted) {
-            return Err(in_use());
-        }
-        let Read { mut stored, secret } = self.0.schema.read(create.content, LeftOut::Default)?;
-        let (verifier, _) = self.secret(call, secret.as_deref(), None).await?;
-        stored.extend(verifier.map(|verifier| (VERIFIER.to_owned(), verifier.into())));
-        let key = DocumentKey::new(call.realm, self.0.kind, id);
-        let write = put(key, Precondition::Absent, &Value::Object(stored.clone()), Vec::new(), false);
-        let revision = identity::create(call, write, id, wanted).await.map_err(|error| match error {
-            NotCreated::Taken => in_use(),
-            NotCreated::Other(error) => create.refused(call, error, EXISTS),
-        })?;
-        Ok(self.0.wrapped(id, revision, &stored))
-    }
-
-    async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
-        let Stored { revision, body, .. } = self.find(call, id)?;
-        Ok(self.0.wrapped(id, revision, &body))
-    }
-
-    async fn update(&self, call: &Call<'_>, id: &str, content: &Object, when: &Match) -> Result<Item, Error> {
-        let Stored { key, revision, body } = self.find(call, id)?;
-        let when = unchanged(when, id, revision)?;
-        let Read { mut stored, secret } = self.0.schema.read(content, LeftOut::Default)?;
-        let former = body.get(VERIFIER).and_then(Value::as_str);
-        let (verifier, renewed) = self.secret(call, secret.as_deref(), former).await?;
-        stored.extend(verifier.map(|verifier| (VERIFIER.to_owned(), verifier.into())));
-        let next = Value::Object(stored.clone());
-        let fence = renewed || self.0.is_active(&next) != self.0.is_active(&Value::Object(body));
-        let revision = call.write(put(key, when, &next, Vec::new(), fence)).await?;
-        Ok(self.0.wrapped(id, revision, &stored))
-    }
-
-    async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {
-        let Stored { key, revision, body } = self.find(call, id)?;
-        call.write(delete(key, when.precondition())).await?;
-        Ok(self.0.wrapped(id, revision, &body))
-    }
-
-    async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        query.answer(self.0.all(call).await?, Names::Exact, Totals::Exact)
-    }
-
-    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
-        match (id, name) {
-            (None, "template") => Ok(Some(Value::Object(self.0.schema.template()))),
-            (None, "schema") => Ok(Some(self.0.schema.json_schema())),
-            (None, "getType") => Ok(Some(self.0.marker())),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
-        }
-    }
-}
-
-impl Resource for AllAgents {
-    fn shape(&self) -> Shape {
-        Shape::List
-    }
-
-    fn versions(&self) -> &[Version] {
-        &[Version(1, 0)]
-    }
-
-    async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        let mut all = Vec::new();
-        for agent_type in TYPES {
-            all.extend(agent_type.all(call).await?);
-        }
-        query.answer(all, Names::Exact, Totals::Unpaged)
-    }
-
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
-        match name {
-            "getAllTypes" | "getCreatableTypes" => {
-                let types = TYPES.map(|t| json!({"_id": t.id, "name": t.listed, "collection": true}));
-                Ok(Some(json!({"result": types})))
-            }
-            "nextdescendents" => {
-                let mut result = Vec::new();
-                for agent_type in TYPES {
-                    result.extend(agent_type.all(call).await?.iter().map(Item::whole));
-                }
-                Ok(Some(json!({"result": result})))
-            }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
-        }
+    fn plain_of(&self, views: &Views, row: &Row) -> Item {
+        let document = &row.entry.document;
+        let group = inheritance::group_key(document).and_then(|key| views.entry(key));
+        let tag = tag(&document.body, group.as_ref().map(|group| &*group.document.body));
+        self.plain(&row.id, tag, row.entry.json(), group.as_deref().map(Entry::json))
     }
 }
 

@@ -1,25 +1,61 @@
-//! What users and agents have in common: universal ids, passwords, one name space.
+//! What users, groups and agents have in common: names, directory names, passwords, one name space.
 
-use crate::{consensus::Unavailable, crest::Call, desk::WriteError, passwords::MAX_PASSWORD_BYTES};
+use crate::{
+    consensus::Unavailable,
+    crest::Call,
+    desk::WriteError,
+    passwords::MAX_PASSWORD_BYTES,
+    sessions::{escaped, realm_dn},
+};
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write, documents::Change};
 
 /// Kinds whose ids are names of clients and agents: one name space per realm (oauth2-config.md §11).
-pub const AGENT_KINDS: [Kind; 2] = [Kind::OAuth2Client, Kind::IdentityGateway];
+pub const AGENT_KINDS: [Kind; 3] = [Kind::OAuth2Client, Kind::IdentityGateway, Kind::Agent];
 
-/// AM's universal id: `id=demo,ou=user,o=beta,ou=services,o=alpha,ou=services,ou=am-config` for `/alpha/beta`. `kind` is
-/// `user`, `group` or `agent`.
-pub fn universal_id(realm: &RealmPath, kind: &str, name: &str) -> String {
-    let mut id = format!("id={name},ou={kind}");
-    for level in realm.as_str().split('/').filter(|level| !level.is_empty()).rev() {
-        id.push_str(&format!(",o={level},ou=services"));
-    }
-    id.push_str(",ou=am-config");
-    id
-}
-
-/// A user's id in the form that is compared.
+/// A user's or group's id in the form that is compared.
 pub fn user_id(username: &str) -> String {
     username.to_lowercase()
+}
+
+/// Where a directory would have a user: `uid=demo,ou=people,o=alpha,ou=services,ou=am-config`.
+pub fn user_dn(realm: &RealmPath, id: &str) -> String {
+    format!("uid={},ou=people,{}", escaped(id), realm_dn(realm))
+}
+
+/// Where a directory would have a group: `cn=ops,ou=groups,o=alpha,ou=services,ou=am-config`.
+pub fn group_dn(realm: &RealmPath, id: &str) -> String {
+    format!("cn={},ou=groups,{}", escaped(id), realm_dn(realm))
+}
+
+/// The id of the user that `text` names in `realm`: by name, by universal id (`id=demo,ou=user,…`, of this realm), or by the
+/// name that a directory gives (`uid=demo,ou=people,…`, whatever its suffix: directories differ). `None` for the universal
+/// id of something else.
+pub fn named_user(realm: &RealmPath, text: &str) -> Option<String> {
+    let of_directory = text.split_once(",ou=people,").and_then(|(head, _)| head.strip_prefix("uid="));
+    if let Some(name) = of_directory {
+        return unescaped(name).map(|name| user_id(&name));
+    }
+    match text.strip_prefix("id=").and_then(|rest| rest.split_once(",ou=")) {
+        None => Some(user_id(text)),
+        Some((name, class)) => {
+            let own = format!("user,{}", realm_dn(realm));
+            (class.to_lowercase() == own.to_lowercase()).then(|| unescaped(name)).flatten().map(|name| user_id(&name))
+        }
+    }
+}
+
+/// The value behind its spelling in a directory name; `None` for a separator that is not escaped.
+fn unescaped(value: &str) -> Option<String> {
+    let mut plain = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => plain.push(chars.next()?),
+            ',' | '+' => return None,
+            c => plain.push(c),
+        }
+    }
+    Some(plain)
 }
 
 /// Whether a name can be the id of a user, client or agent: it appears in paths, subjects and logs.
@@ -74,9 +110,17 @@ pub enum NotCreated {
 /// # Errors
 /// See [`NotCreated`].
 pub async fn create(call: &Call<'_>, write: Write, name: &str, wanted: Named) -> Result<Seq, NotCreated> {
+    create_all(call, vec![write], name, wanted).await
+}
+
+/// As [`create`], with more writes of which all or none happen.
+///
+/// # Errors
+/// See [`NotCreated`].
+pub async fn create_all(call: &Call<'_>, mut writes: Vec<Write>, name: &str, wanted: Named) -> Result<Seq, NotCreated> {
     let rivals = rivals(call.realm, name, wanted);
     let free = |key: &DocumentKey| Write { key: key.clone(), when: Precondition::Absent, change: Change::Keep };
-    let writes: Vec<Write> = std::iter::once(write).chain(rivals.iter().map(free)).collect();
+    writes.extend(rivals.iter().map(free));
     match call.desk.write(writes).await {
         Ok(revisions) => {
             revisions.first().copied().ok_or(NotCreated::Other(WriteError::Unavailable(Unavailable::Unknown)))
@@ -96,11 +140,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_universal_id_names_its_realm_inside_out() {
-        let id = |realm: &str| universal_id(&realm.into(), "user", "demo");
-        assert_eq!(id("/"), "id=demo,ou=user,ou=am-config");
-        assert_eq!(id("/alpha"), "id=demo,ou=user,o=alpha,ou=services,ou=am-config");
-        assert_eq!(id("/alpha/beta"), "id=demo,ou=user,o=beta,ou=services,o=alpha,ou=services,ou=am-config");
+    fn a_user_is_named_in_three_ways() {
+        let alpha = RealmPath::from("/alpha");
+        let named = |text: &str| named_user(&alpha, text);
+        let demo = Some("demo".to_owned());
+        assert_eq!(named("Demo"), demo);
+        assert_eq!(named("id=Demo,ou=user,o=alpha,ou=services,ou=am-config"), demo);
+        assert_eq!(named("id=demo,ou=USER,o=Alpha,ou=services,ou=am-config"), demo);
+        assert_eq!(named("uid=demo,ou=people,dc=example,dc=com"), demo);
+        for other in [
+            "id=demo,ou=user,o=beta,ou=services,ou=am-config",
+            "id=demo,ou=user,o=alpha,o=alpha,ou=services,ou=am-config",
+            "id=demo,ou=group,o=alpha,ou=services,ou=am-config",
+            "id=demo,ou=user,ou=am-config",
+            "uid=demo,o=x,ou=people,dc=example",
+        ] {
+            assert_eq!(named(other), None, "{other}");
+        }
+        for name in ["a,b", "x=y", "q+\"w", "back\\slash", "id=a", " lead"] {
+            assert_eq!(named(&user_dn(&alpha, name)).as_deref(), Some(name));
+            let key = DocumentKey::new(&alpha, Kind::User, name);
+            assert_eq!(named(&crate::sessions::universal_id(&alpha, &key)).as_deref(), Some(name));
+        }
     }
 
     #[test]

@@ -7,18 +7,25 @@
 //! | characters, reserved names           | `check_name`, `check_alias`  |
 //! | PUT only updates                     | `put_creates`, `update`      |
 //! | delete: root 401, children 409       | `delete`                     |
+//! | an alias names one realm             | `alias_writes`               |
+//! | the caller's realm and descendants   | `permit`, `query`            |
 //!
 //! A realm's document lies in the top-level realm under its path. The top-level realm has none: it is always there.
 
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
-    desk::{WriteError, put},
+    crest::{
+        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version, unchanged,
+    },
+    desk::{WriteError, delete, put},
+    privileges::{Endpoint, Right},
     realms::from_parameter,
-    rest::authorization::built_in,
+    rest::{authentication, authorization},
+    views::Entry,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use quorate_raft::{Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq};
+use quorate_raft::{Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq, Write};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Characters that neither names nor aliases may have, by code point.
 const FORBIDDEN: &[char] = &[' ', '"', '#', '$', '%', '&', '+', ',', '/', ':', ';', '<', '=', '>', '?', '@', '\\'];
@@ -39,6 +46,7 @@ pub(super) const RESERVED: &[&str] = &[
     "bc-authorize",
     "conditiontypes",
     "connect",
+    "contexts",
     "dashboard",
     "decisioncombiners",
     "device",
@@ -199,13 +207,78 @@ fn known(content: &Object) -> Result<(), Error> {
     }
 }
 
-/// An alias names one realm.
+/// Where it is decided who has an alias, in lower case: a document of its own, that only one realm can create.
+fn alias_key(alias: &str) -> DocumentKey {
+    DocumentKey::new(&RealmPath::root(), Kind::Settings, &format!("realm-alias/{}", alias.to_lowercase()))
+}
+
+/// Aliases in the form that is compared.
+fn folded(aliases: &[String]) -> BTreeSet<String> {
+    aliases.iter().map(|alias| alias.to_lowercase()).collect()
+}
+
+/// Writes that give the realm at `own` the aliases `wanted` in the place of `former`: in the entry that writes the realm, so
+/// that of two realms that want the same one gets it. What a realm had that is gone is there for the taking.
+fn alias_writes(call: &Call<'_>, own: &RealmPath, former: &[String], wanted: &[String]) -> Vec<Write> {
+    let (former, wanted) = (folded(former), folded(wanted));
+    let given_up = former.difference(&wanted).filter_map(|alias| {
+        let key = alias_key(alias);
+        let entry = call.desk.views().entry(&key)?;
+        let is_own = entry.json().get("realm").and_then(Value::as_str) == Some(own.as_str());
+        is_own.then(|| delete(key, Precondition::Revision(entry.document.revision)))
+    });
+    let taken = wanted.difference(&former).map(|alias| {
+        let key = alias_key(alias);
+        // That nobody who is there has it was looked at; that nobody has taken it since is decided in the log.
+        let when = match call.desk.views().entry(&key) {
+            Some(entry) => Precondition::Revision(entry.document.revision),
+            None => Precondition::Absent,
+        };
+        put(key, when, &json!({"realm": own.as_str()}), Vec::new(), false)
+    });
+    given_up.chain(taken).collect()
+}
+
+/// A refused write in the words of c.1, if it was about an alias.
+fn alias_taken(error: &WriteError) -> Option<Error> {
+    let WriteError::Refused(Refusal::Exists(key) | Refusal::Stale { key, .. } | Refusal::Missing(key)) = error else {
+        return None;
+    };
+    key.id.strip_prefix("realm-alias/").filter(|_| key.kind == Kind::Settings).map(in_use)
+}
+
+fn in_use(alias: &str) -> Error {
+    Error::new(409, format!("The realm alias {alias} is already in use."))
+}
+
+/// An alias counts for the whole cluster, and a host's name is one: whoever could give a realm any name would be visited by
+/// the users of another. So it takes the right to the top-level realm.
+fn may_name(call: &Call<'_>, former: &[String], wanted: &[String]) -> Result<(), Error> {
+    let may = call.signed_in()?.may(Endpoint::Realms, Right::Modify, &RealmPath::root());
+    if may || folded(former) == folded(wanted) { Ok(()) } else { Err(Error::insufficient_privileges()) }
+}
+
+/// The realm above; of the top-level realm itself.
+fn parent_of(path: &RealmPath) -> RealmPath {
+    match path.as_str().rsplit_once('/') {
+        Some(("", _)) | None => RealmPath::root(),
+        Some((parent, _)) => parent.into(),
+    }
+}
+
+/// The aliases of a stored realm.
+fn former_aliases(entry: &Entry) -> Vec<String> {
+    let aliases = entry.json().get("aliases").and_then(Value::as_array).into_iter().flatten();
+    aliases.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// An alias names one realm, as far as this node has seen: a kind word before the work. The write decides.
 async fn check_aliases_free(call: &Call<'_>, own: &RealmPath, aliases: &[String]) -> Result<(), Error> {
     for (path, _, content) in call.collect(Kind::Realm).await? {
         let taken = content.get("aliases").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         for alias in taken.filter(|_| *path != *own.as_str()) {
             if aliases.iter().any(|wanted| wanted.eq_ignore_ascii_case(alias)) {
-                return Err(Error::new(409, format!("The realm alias {alias} is already in use.")));
+                return Err(in_use(alias));
             }
         }
     }
@@ -219,6 +292,31 @@ impl Resource for Realms {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Realms
+    }
+
+    /// Whoever may read realms sees the realm of the login and those below; whoever administers a realm makes, changes and
+    /// deletes realms below it, and not that realm itself (AD-02).
+    fn permit(&self, call: &Call<'_>, id: Option<&str>, verb: &Verb) -> Result<(), Error> {
+        let caller = call.signed_in()?;
+        let path = id.map(path_of).transpose().unwrap_or_default();
+        let top = RealmPath::root();
+        let may = match (verb, &path) {
+            (Verb::Create(content) | Verb::Put(content), None) => {
+                let parent = content.get("parentPath").and_then(Value::as_str).and_then(from_parameter);
+                caller.may(Endpoint::Realms, Right::Modify, parent.as_ref().unwrap_or(&top))
+            }
+            (Verb::Read(_), Some(path)) => caller.may(Endpoint::Realms, Right::Read, path),
+            (Verb::Read(_) | Verb::Query(_) | Verb::Action(..), _) => {
+                caller.may(Endpoint::Realms, Right::Read, caller.realm())
+            }
+            (_, Some(path)) => caller.may(Endpoint::Realms, Right::Modify, &parent_of(path)),
+            (_, None) => caller.may(Endpoint::Realms, Right::Modify, &top),
+        };
+        if may { Ok(()) } else { Err(Error::insufficient_privileges()) }
     }
 
     fn put_creates(&self) -> bool {
@@ -241,16 +339,19 @@ impl Resource for Realms {
         if stored(&path).is_some() {
             return Err(taken());
         }
+        may_name(call, &[], &fields.aliases)?;
         check_aliases_free(call, &path, &fields.aliases).await?;
         let body = fields.body();
         let write = put(key(&path), Precondition::Absent, &Value::Object(body.clone()), fields.references(), false);
         // What a realm has is there with it, or neither is.
-        let writes = std::iter::once(write).chain(built_in::writes(&path)).collect();
+        let writes = std::iter::once(write).chain(authorization::built_in::writes(&path));
+        let writes = writes.chain(authentication::built_in::writes(&path)).collect();
+        let writes = [writes, alias_writes(call, &path, &[], &fields.aliases)].concat();
         match call.write_all(writes).await {
             Ok(revision) => Ok(Item::new(id_of(path.as_str()), Some(revision), body)),
-            Err(WriteError::Refused(Refusal::Exists(_))) => Err(taken()),
+            Err(WriteError::Refused(Refusal::Exists(key))) if key.kind != Kind::Settings => Err(taken()),
             Err(WriteError::Refused(Refusal::Dangling(parent))) => Err(unreadable(&parent.id)),
-            Err(other) => Err(other.into()),
+            Err(other) => Err(alias_taken(&other).unwrap_or_else(|| other.into())),
         }
     }
 
@@ -284,12 +385,17 @@ impl Resource for Realms {
         if !child(&fields.parent, &fields.name).as_str().eq_ignore_ascii_case(path.as_str()) {
             return Err(Error::bad_request("Realm name in URL does not match realm name in request body"));
         }
+        let former = former_aliases(&entry);
+        may_name(call, &former, &fields.aliases)?;
         check_aliases_free(call, &path, &fields.aliases).await?;
         let mut body = entry.json().as_object().cloned().unwrap_or_default();
         body.insert("active".into(), fields.active.into());
         body.insert("aliases".into(), fields.aliases.clone().into());
         let write = put(key(&path), when, &Value::Object(body.clone()), entry.document.references.clone(), false);
-        Ok(Item::new(id, Some(call.write(write).await?), body))
+        let writes = [vec![write], alias_writes(call, &path, &former, &fields.aliases)].concat();
+        let revision =
+            call.write_all(writes).await.map_err(|error| alias_taken(&error).unwrap_or_else(|| error.into()))?;
+        Ok(Item::new(id, Some(revision), body))
     }
 
     async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {
@@ -314,9 +420,12 @@ impl Resource for Realms {
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
+        let of_caller = call.signed_in()?.realm();
         let all = call.collect(Kind::Realm).await?;
-        let below = all.into_iter().map(|(path, revision, content)| Item::new(id_of(&path), Some(revision), content));
-        query.answer_all(std::iter::once(top_level()).chain(below), Totals::Unpaged)
+        let seen = all.into_iter().filter(|(path, ..)| RealmPath(path.clone()).is_within(of_caller));
+        let seen = seen.map(|(path, revision, content)| Item::new(id_of(&path), Some(revision), content));
+        let top = (*of_caller == RealmPath::root()).then(top_level);
+        query.answer_all(top.into_iter().chain(seen), Totals::Unpaged)
     }
 
     async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {

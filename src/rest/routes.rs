@@ -4,6 +4,7 @@ use crate::{
     crest::{Error, Params, Resource, Served, Shape, percent},
     desk::Desk,
     realms::{address, from_parameter},
+    views::Row,
 };
 use actix_web::{HttpRequest, HttpResponse, web::Bytes};
 use futures_util::future::LocalBoxFuture;
@@ -51,7 +52,12 @@ type Handler = Rc<dyn Fn(PlainCall) -> LocalBoxFuture<'static, HttpResponse>>;
 #[derive(Clone)]
 pub(super) enum Target {
     Resource(Rc<dyn Served>),
-    Plain { csrf: Csrf, handler: Handler },
+    /// A resource below another one: made for what stands in the path for `{…}`.
+    Below(Rc<dyn Fn(&[String]) -> Rc<dyn Served>>),
+    Plain {
+        csrf: Csrf,
+        handler: Handler,
+    },
 }
 
 struct Route {
@@ -80,8 +86,9 @@ struct Known {
 }
 
 /// A path, taken apart.
-pub(super) struct Found<'r> {
-    pub target: &'r Target,
+pub(super) struct Found {
+    /// A resource or a plain handler.
+    pub target: Target,
     pub realm: Named,
     /// What is below the endpoint, decoded.
     pub rest: Vec<String>,
@@ -107,6 +114,13 @@ impl Routes {
     #[must_use]
     pub fn resource(self, scope: Scope, path: &str, resource: impl Resource) -> Self {
         self.add(scope, path, Target::Resource(Rc::new(resource)))
+    }
+
+    /// Adds a resource below another one, at a path in which `{…}` stands for an id: `users/{user}/groups`. `make` makes it of
+    /// these ids.
+    #[must_use]
+    pub fn below<R: Resource>(self, scope: Scope, path: &str, make: impl Fn(&[String]) -> R + 'static) -> Self {
+        self.add(scope, path, Target::Below(Rc::new(move |ids| Rc::new(make(ids)))))
     }
 
     /// Adds a handler that is not a resource; it gets `path` and everything below that is nothing else.
@@ -142,7 +156,7 @@ impl Routes {
         let fits = |(_, route): &(usize, &Route)| {
             route.scope == scope
                 && route.template.len() <= path.len()
-                && route.template.iter().zip(path).all(|(t, element)| t.eq_ignore_ascii_case(element))
+                && route.template.iter().zip(path).all(|(t, element)| is_id(t) || t.eq_ignore_ascii_case(element))
         };
         self.table.iter().enumerate().filter(fits).max_by_key(|(_, route)| route.template.len())
     }
@@ -151,14 +165,15 @@ impl Routes {
     ///
     /// # Errors
     /// 400 for a path that is none, 404 for one that leads nowhere.
-    pub(super) fn find(&self, path: &str) -> Result<Found<'_>, Error> {
+    pub(super) fn find(&self, path: &str) -> Result<Found, Error> {
         if let Some(Known { route, realm, path }) = self.known.borrow().get(path)
             && let Some(Route { target, .. }) = self.table.get(*route)
         {
-            return Ok(Found { target, realm: realm.clone(), rest: Vec::new(), path: path.clone() });
+            return Ok(Found { target: target.clone(), realm: realm.clone(), rest: Vec::new(), path: path.clone() });
         }
         let (route, found) = self.look(path)?;
-        if found.rest.is_empty() {
+        let has_ids = self.table.get(route).is_none_or(|route| matches!(route.target, Target::Below(_)));
+        if found.rest.is_empty() && !has_ids {
             let mut known = self.known.borrow_mut();
             if known.len() >= MAX_KNOWN {
                 known.clear();
@@ -169,7 +184,7 @@ impl Routes {
     }
 
     /// As [`find`](Self::find), and at which position of the table it was found.
-    fn look(&self, path: &str) -> Result<(usize, Found<'_>), Error> {
+    fn look(&self, path: &str) -> Result<(usize, Found), Error> {
         let path = path.trim_matches('/');
         let raw: Vec<&str> = path.split('/').collect();
         if path.len() > MAX_PATH_BYTES || (raw.len() > 1 && raw.iter().any(|element| element.is_empty())) {
@@ -216,17 +231,30 @@ impl Routes {
     }
 }
 
-fn found<'r>(route: &'r Route, realm: Named, elements: &[String]) -> Result<Found<'r>, Error> {
+/// Whether an element of a template stands for an id.
+fn is_id(template: &str) -> bool {
+    template.starts_with('{')
+}
+
+fn found(route: &Route, realm: Named, elements: &[String]) -> Result<Found, Error> {
     let rest = elements.get(route.template.len()..).unwrap_or_default();
-    let deepest = match &route.target {
+    let target = match &route.target {
+        Target::Below(make) => {
+            let named = route.template.iter().zip(elements).filter(|(t, _)| is_id(t));
+            let ids: Vec<String> = named.map(|(_, element)| element.clone()).collect();
+            Target::Resource(make(&ids))
+        }
+        target => target.clone(),
+    };
+    let deepest = match &target {
         Target::Resource(resource) if resource.shape() == Shape::Collection => 1,
-        Target::Resource(_) => 0,
+        Target::Resource(_) | Target::Below(_) => 0,
         Target::Plain { .. } => usize::MAX,
     };
     if rest.len() > deepest {
         return Err(Error::no_route(&rest.join("/")));
     }
-    Ok(Found { target: &route.target, realm, rest: rest.to_vec(), path: elements.join("/") })
+    Ok(Found { target, realm, rest: rest.to_vec(), path: elements.join("/") })
 }
 
 impl Named {
@@ -270,24 +298,21 @@ async fn existing(desk: &Desk, realm: &RealmPath, aliases: Aliases) -> Result<Op
     if desk.realm_exists(realm) {
         return Ok(Some(realm.clone()));
     }
-    let all = desk.collect(&RealmPath::root(), Kind::Realm).await?;
-    if let Some(path) = all.keys().find(|path| path.eq_ignore_ascii_case(realm.as_str())) {
-        return Ok(Some(RealmPath(path.clone())));
+    let all = desk.rows(&RealmPath::root(), Kind::Realm);
+    if let Some(row) = all.iter().find(|row| row.id.eq_ignore_ascii_case(realm.as_str())) {
+        return Ok(Some(RealmPath(row.id.clone())));
     }
     let alias = realm.as_str().trim_start_matches('/');
     if aliases == Aliases::No || alias.contains('/') {
         return Ok(None);
     }
-    let goes_by = |path: &str| {
-        let entry = desk.document(&RealmPath::root(), Kind::Realm, path);
-        entry.is_some_and(|entry| {
-            let names = entry.json().get("aliases").and_then(|aliases| aliases.as_array());
-            names.is_some_and(|names| {
-                names.iter().any(|name| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(alias)))
-            })
+    let goes_by = |row: &&Row| {
+        let names = row.entry.json().get("aliases").and_then(|aliases| aliases.as_array());
+        names.is_some_and(|names| {
+            names.iter().any(|name| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(alias)))
         })
     };
-    Ok(all.keys().find(|path| goes_by(path)).map(|path| RealmPath(path.clone())))
+    Ok(all.iter().find(goes_by).map(|row| RealmPath(row.id.clone())))
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! `/json/{realm}/serverinfo` (authn-sessions-realms.md f.1 to f.3): what clients and pages ask before they sign in.
 
-use crate::crest::{Call, Error, Item, Object, Resource, Shape, Verb, Version};
+use super::services;
+use crate::{
+    crest::{Call, Error, Item, Object, Resource, Shape, Verb, Version},
+    secrets::sha256,
+};
+use quorate_raft::RealmPath;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
-
-use crate::secrets::sha256;
 
 /// The version of Access Management whose wire we speak: clients switch on the first `x.y.z` they find.
 const SPOKEN: &str = "7.5.0";
@@ -21,6 +24,16 @@ fn item(id: &str, content: &Value) -> Item {
     let revision = i32::from_be_bytes([a, b, c, d]).to_string();
     let content = content.as_object().cloned().unwrap_or_default();
     Item { id: id.to_owned(), revision: Some(revision), content }
+}
+
+/// The domains that session cookies are set for: `[null]`, for none but the host itself, unless the service `platform` names
+/// some (f.2).
+fn domains(call: &Call<'_>) -> Value {
+    let platform = services::effective(call.desk, &RealmPath::root(), "platform");
+    match platform.list("", "cookieDomains") {
+        none if none.is_empty() => json!([null]),
+        domains => json!(domains),
+    }
 }
 
 /// The first language of `Accept-Language` that looks like one; `en-US` without.
@@ -55,11 +68,12 @@ impl Resource for ServerInfo {
 
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
         let front = call.desk.front();
+        let domains = domains(call);
         match id {
             "*" => Ok(item(
                 id,
                 &json!({
-                    "domains": [null],
+                    "domains": domains,
                     "protectedUserAttributes": ["telephoneNumber", "mail"],
                     "cookieName": front.cookie_name,
                     "secureCookie": front.cookie_secure,
@@ -78,7 +92,7 @@ impl Resource for ServerInfo {
                     "userIdAttributes": [],
                 }),
             )),
-            "cookieDomains" => Ok(item(id, &json!({"domains": [null]}))),
+            "cookieDomains" => Ok(item(id, &json!({"domains": domains}))),
             other => Err(Error::new(501, format!("ResourceId not supported: {other}"))),
         }
     }

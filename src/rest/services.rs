@@ -1,140 +1,174 @@
-//! `/json/{realm}/realm-config/services`: the OAuth 2.0 provider of a realm (oauth2-config.md §12).
+//! `/json/{realm}/realm-config/services` and `/json/global-config/services`: configuration of services (oauth2-config.md §2.3,
+//! §12, §13, §15; authn-sessions-realms.md b.6, f.6; crest.md §16).
 //!
-//! | section | it says                                                       | here                  |
-//! |---------|---------------------------------------------------------------|-----------------------|
-//! | §12     | POST `_action=create` or PUT; DELETE                          | `Provider`            |
-//! | §12.11  | what is omitted takes the defaults when it is created         | `Provider::create`    |
-//! | §5.3    | (crest.md) what is omitted afterwards stays                   | `Provider::update`    |
-//! | §2.3    | plain values, unset ones left out                             | [`super::schema`]     |
+//! | it says                                                          | here                                |
+//! |------------------------------------------------------------------|-------------------------------------|
+//! | which services there are, their attributes                       | [`TABLE`], [`table`], [`provider`]  |
+//! | a realm's service is created, updated and deleted                | [`RealmService`]                    |
+//! | what is omitted when it is created takes the global defaults     | `RealmService::create`              |
+//! | what is omitted afterwards stays (crest.md §5.3)                 | `RealmService::update`              |
+//! | global services are always there: read and update                | [`GlobalService`]                   |
+//! | `defaults` of a global service                                   | [`Defaults`]                        |
+//! | the parents: types, creatable types, `nextdescendents`           | [`AllServices`], [`AllGlobalServices`] |
+//! | plain values, unset ones left out                                | [`super::schema`]                   |
 //!
-//! A realm without the document has a provider all the same: with the defaults.
+//! What holds in a realm is told by [`effective()`]: what the realm says, else what the cluster says, else the default.
 
+mod global;
+mod lists;
 pub mod provider;
+mod realm;
+pub mod table;
 
-use super::schema::{LeftOut, Read};
-use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
-    desk::{delete, put},
-    host,
-};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use quorate_raft::{DocumentKey, Kind, Precondition, Seq};
+pub use global::GlobalService;
+pub use lists::{AllGlobalServices, AllServices};
+pub use realm::RealmService;
+pub use table::TABLE;
+
+use super::{Routes, Scope, schema::Schema};
+use crate::{crest::Object, desk::Desk, views::Entry};
+use quorate_raft::{DocumentKey, Kind, RealmPath};
 use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
-/// Id of the provider's document.
+/// Id of the OAuth 2.0 provider.
 pub const PROVIDER: &str = "oauth-oidc";
 
-const EXISTS: &str = "Unable to save config: Service already exists";
+/// Where the cluster's configuration of a service holds the defaults for realms.
+const DEFAULTS: &str = "defaults";
 
-/// The provider service: a singleton that can be created and deleted.
-pub struct Provider;
-
-/// The services of a realm.
-pub struct AllServices;
-
-fn marker() -> Value {
-    json!({"_id": PROVIDER, "name": "OAuth2 Provider", "collection": false})
+/// Where a global service keeps what a realm has when it says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defaults {
+    /// Under the member `defaults`.
+    Apart,
+    /// Among its own attributes, under the names that they have in the realm: a service with dynamic attributes.
+    Among,
 }
 
-fn key(call: &Call<'_>) -> DocumentKey {
-    DocumentKey::new(call.realm, Kind::Service, PROVIDER)
+/// A service.
+#[derive(Debug)]
+pub struct Service {
+    /// `_id` of its type, and its place in paths.
+    pub id: &'static str,
+    /// Its name in the console.
+    pub name: &'static str,
+    /// What a realm configures; `None` where the cluster alone does.
+    pub realm: Option<Schema>,
+    /// What the cluster configures, without the defaults for realms.
+    pub global: Schema,
+    /// Where those are.
+    pub defaults: Defaults,
+    /// Completes what a realm creates.
+    pub complete: fn(&mut Object),
 }
 
-fn find(call: &Call<'_>) -> Option<(Seq, Object)> {
-    let entry = call.desk.views().entry(&key(call))?;
-    Some((entry.document.revision, entry.json().as_object().cloned().unwrap_or_default()))
-}
-
-fn shown(revision: Option<Seq>, stored: &Object) -> Item {
-    let mut content = provider::SCHEMA.service(stored);
-    content.insert("_type".into(), marker());
-    Item::new("", revision, content)
-}
-
-impl Resource for Provider {
-    fn shape(&self) -> Shape {
-        Shape::Singleton
+impl Service {
+    /// By its id.
+    pub fn find(id: &str) -> Option<&'static Self> {
+        TABLE.iter().find(|service| service.id == id)
     }
 
-    fn versions(&self) -> &[Version] {
-        &[Version(1, 0)]
+    fn marker(&self) -> Value {
+        json!({"_id": self.id, "name": self.name, "collection": false})
     }
 
-    async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
-        if find(call).is_some() {
-            return Err(create.taken(call, EXISTS));
-        }
-        let Read { mut stored, .. } = provider::SCHEMA.read(create.content, LeftOut::Default)?;
-        // Pairwise subjects of two installations must not be linkable: the salt is ours alone unless it is given.
-        if let Some(Value::Object(advanced)) = stored.get_mut("advancedOAuth2Config") {
-            let salt = || URL_SAFE_NO_PAD.encode(host::random::<24>());
-            advanced.entry("hashSalt").or_insert_with(|| salt().into());
-        }
-        let write = put(key(call), Precondition::Absent, &Value::Object(stored.clone()), Vec::new(), false);
-        let written = call.write(write).await;
-        let revision = written.map_err(|error| create.refused(call, error, EXISTS))?;
-        Ok(shown(Some(revision), &stored))
+    fn realm_key(&self, realm: &RealmPath) -> DocumentKey {
+        DocumentKey::new(realm, Kind::Service, self.id)
     }
 
-    async fn read(&self, call: &Call<'_>, _: &str) -> Result<Item, Error> {
-        let (revision, stored) = find(call).ok_or_else(Error::not_found)?;
-        Ok(shown(Some(revision), &stored))
+    fn global_key(&self) -> DocumentKey {
+        DocumentKey::new(&RealmPath::root(), Kind::GlobalService, self.id)
     }
 
-    async fn update(&self, call: &Call<'_>, _: &str, content: &Object, when: &Match) -> Result<Item, Error> {
-        let (revision, former) = find(call).ok_or_else(Error::not_found)?;
-        let when = unchanged(when, PROVIDER, revision)?;
-        let Read { stored, .. } = provider::SCHEMA.read(content, LeftOut::Keep(&former))?;
-        let revision = call.write(put(key(call), when, &Value::Object(stored.clone()), Vec::new(), false)).await?;
-        Ok(shown(Some(revision), &stored))
-    }
-
-    async fn delete(&self, call: &Call<'_>, _: &str, when: &Match) -> Result<Item, Error> {
-        let (revision, stored) = find(call).ok_or_else(Error::not_found)?;
-        call.write(delete(key(call), when.precondition())).await?;
-        Ok(shown(Some(revision), &stored))
-    }
-
-    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
-        match name {
-            "template" => Ok(Some(Value::Object(provider::SCHEMA.service(&Object::new())))),
-            "schema" => Ok(Some(provider::SCHEMA.json_schema())),
-            "getType" => Ok(Some(marker())),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+    /// In the cluster's configuration, what stands for a realm that says nothing.
+    fn defaults_in<'g>(&self, global: &'g Value) -> Option<&'g Value> {
+        match self.defaults {
+            Defaults::Apart => global.get(DEFAULTS),
+            Defaults::Among => Some(global),
         }
     }
 }
 
-impl Resource for AllServices {
-    fn shape(&self) -> Shape {
-        Shape::List
-    }
-
-    fn versions(&self) -> &[Version] {
-        &[Version(1, 0)]
-    }
-
-    async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        let name = json!({"name": "OAuth2 Provider"}).as_object().cloned().unwrap_or_default();
-        let all = find(call).map(|(revision, _)| Item::new(PROVIDER, Some(revision), name));
-        query.answer_all(all, Totals::Unpaged)
-    }
-
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
-        let stored = find(call);
-        match name {
-            "getAllTypes" => Ok(Some(json!({"result": [marker()]}))),
-            "getCreatableTypes" => {
-                let creatable: Vec<Value> = stored.is_none().then(marker).into_iter().collect();
-                Ok(Some(json!({"result": creatable})))
-            }
-            "nextdescendents" => {
-                let services = stored.map(|(_, stored)| Item { id: PROVIDER.into(), ..shown(None, &stored) }.whole());
-                let services: Vec<Value> = services.into_iter().collect();
-                Ok(Some(json!({"result": services})))
-            }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+/// Adds the services to `routes`.
+pub fn routes(routes: Routes) -> Routes {
+    let routes = routes.resource(Scope::Realm, "realm-config/services", AllServices).resource(
+        Scope::Global,
+        "global-config/services",
+        AllGlobalServices,
+    );
+    TABLE.iter().fold(routes, |routes, service| {
+        let routes =
+            routes.resource(Scope::Global, &format!("global-config/services/{}", service.id), GlobalService(service));
+        match RealmService::of(service) {
+            Some(realm) => routes.resource(Scope::Realm, &format!("realm-config/services/{}", service.id), realm),
+            None => routes,
         }
+    })
+}
+
+/// What holds for a service in a realm, as the views show it: call [`Desk::barrier`] first where it decides anything.
+pub struct Effective {
+    service: Option<&'static Service>,
+    realm: Option<Arc<Entry>>,
+    global: Option<Arc<Entry>>,
+}
+
+/// What holds for the service `id` in `realm`: the realm's own values, over those of the cluster, over the defaults. Costs two
+/// look-ups and copies nothing. A service that does not exist has no values.
+pub fn effective(desk: &Desk, realm: &RealmPath, id: &str) -> Effective {
+    let service = Service::find(id);
+    let document = |key: DocumentKey| desk.views().entry(&key);
+    Effective {
+        service,
+        realm: service.filter(|service| service.realm.is_some()).and_then(|s| document(s.realm_key(realm))),
+        global: service.and_then(|service| document(service.global_key())),
+    }
+}
+
+/// What services say when nobody said anything, by id: what the cluster has, and what a realm has.
+static UNSAID: LazyLock<BTreeMap<&'static str, (Value, Value)>> = LazyLock::new(|| {
+    let template = |schema: &Schema| Value::Object(schema.service(&Object::new()));
+    let both = |service: &Service| (template(&service.global), service.realm.as_ref().map_or(Value::Null, template));
+    TABLE.iter().map(|service| (service.id, both(service))).collect()
+});
+
+impl Effective {
+    /// The value of attribute `name` in `section`, which is empty for attributes at the top; `None` for what is unset.
+    pub fn value(&self, section: &str, name: &str) -> Option<&Value> {
+        let service = self.service?;
+        let (cluster, realm) = UNSAID.get(service.id)?;
+        let own = self.realm.as_deref().map(Entry::json);
+        let global = self.global.as_deref().map(Entry::json);
+        let inherited = global.and_then(|global| service.defaults_in(global));
+        [own, inherited, global, Some(realm), Some(cluster)].into_iter().flatten().find_map(|body| {
+            let group = if section.is_empty() { Some(body) } else { body.get(section) };
+            group?.get(name)
+        })
+    }
+
+    /// A boolean; `false` where there is none.
+    pub fn flag(&self, section: &str, name: &str) -> bool {
+        self.value(section, name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// An integer.
+    pub fn number(&self, section: &str, name: &str) -> Option<i64> {
+        self.value(section, name).and_then(Value::as_i64)
+    }
+
+    /// A string.
+    pub fn text(&self, section: &str, name: &str) -> Option<&str> {
+        self.value(section, name).and_then(Value::as_str)
+    }
+
+    /// Strings; none where there are none.
+    pub fn list(&self, section: &str, name: &str) -> Vec<&str> {
+        let values = self.value(section, name).and_then(Value::as_array);
+        values.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     sessions::{
         self,
         properties::{self, MAX_NAME_BYTES, is_protected},
-        settings::SessionSettings,
+        settings::{SessionSettings, touch_after},
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -139,7 +139,7 @@ fn current(call: &Call<'_>, owner: &Caller) -> Option<Arc<Session>> {
 
 /// Notes the use of a session in the log, unless that was done a moment ago (b.6); whether the session lives.
 async fn reset_idle(call: &Call<'_>, owner: &Caller) -> Result<bool, Error> {
-    let noted = owner.session.used + SessionSettings::of(call.desk, owner.realm()).touch_after;
+    let noted = owner.session.used + touch_after(call.desk, owner.realm());
     if owner.kept == Kept::ByClient || sessions::now(call.desk) < noted {
         return Ok(true);
     }

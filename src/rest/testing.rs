@@ -1,6 +1,6 @@
 //! Requests against all resources, on a cluster of one, for tests.
 
-use super::{Routes, mount, routes};
+use super::{Csrf, Routes, Scope, authenticate, mount, routes};
 use crate::{
     audit::Audit,
     bootstrap::ADMINISTRATOR_ID,
@@ -8,6 +8,7 @@ use crate::{
     decisions,
     desk::Desk,
     secrets::{HandleKind, Minted},
+    sessions::universal_id,
     testing::{Alone, desk_with},
 };
 use actix_web::{
@@ -82,7 +83,7 @@ impl Rig {
             subject: DocumentKey::new(realm, kind, id),
             fence: entry.document.fence,
             name: entry.json()["username"].as_str().unwrap_or(id).into(),
-            universal_id: format!("id={id},ou=user,ou=am-config").as_str().into(),
+            universal_id: universal_id(realm, &DocumentKey::new(realm, kind, id)).as_str().into(),
             auth_level: 0,
             max_life: Span::from_secs(7200),
             max_idle: Span::from_secs(1800),
@@ -118,6 +119,29 @@ impl Rig {
     /// As the administrator, a GET.
     pub async fn get(&self, path: &str) -> Reply {
         self.admin("GET", path).go().await
+    }
+
+    /// A user, at the realm in `base`.
+    pub async fn user(&self, base: &str, name: &str) {
+        let body = serde_json::json!({"username": name, "userpassword": "correct horse"});
+        let reply = self.send("POST", &format!("{base}/users?_action=create"), body).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+    }
+
+    /// A group of these users with these privileges, at the realm in `base`.
+    pub async fn group(&self, base: &str, name: &str, members: &[&str], privileges: &[&str]) {
+        let given: serde_json::Map<String, Value> = privileges.iter().map(|p| ((*p).to_owned(), true.into())).collect();
+        let body = serde_json::json!({"members": {"uniqueMember": members}, "privileges": given});
+        let reply = self.send("PUT", &format!("{base}/groups/{name}"), body).await;
+        assert!(reply.status == 201 || reply.status == 200, "{}", reply.text);
+    }
+
+    /// What comes of name and password in headers, by the tree `service` of a realm: `/realms/root`.
+    pub async fn sign_in(&self, realm: &str, service: &str, name: &str, password: &str) -> Reply {
+        let path = format!("{realm}/authenticate?authIndexType=service&authIndexValue={service}");
+        let table = routes().plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
+        let request = self.ask("POST", &path).header("X-OpenAM-Username", name).header("X-OpenAM-Password", password);
+        request.at(table).go().await
     }
 
     /// A realm below the top-level realm.
@@ -160,7 +184,7 @@ impl Ask<'_> {
     }
 
     pub async fn go(self) -> Reply {
-        let table = self.routes.unwrap_or_else(routes);
+        let table = self.routes.unwrap_or_else(|| super::authorization::routes(routes()));
         let scope = web::scope("/am/json").configure(|config| mount(table, config));
         let app = init_service(App::new().app_data(web::Data::new(self.rig.desk.clone())).service(scope)).await;
         let response: ServiceResponse = app.call(self.request.to_request()).await.expect("an answer");

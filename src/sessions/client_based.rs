@@ -7,7 +7,8 @@
 //! | RFC 7519 §11.2 | signed, then encrypted                            | [`seal`], [`open`]        |
 //! | RFC 8725 §3.12 | no other token of ours passes as a session        | `typ` in [`Claims`]; a key of its own |
 //! | b.1          | amAdmin always has a server-side session              | [`super::start`], [`crate::caller`] |
-//! | G3           | logout and the fence of the subject end it at once    | blacklist, [`crate::caller`] |
+//! | G3           | logout and the fence of the subject end it at once    | [`has_ended`], [`crate::caller`] |
+//! | b.3          | so does the end of all sessions of its subject         | [`ending_all`]            |
 //!
 //! The signature is the cluster's `HS256` key; the encryption key is derived from it, so that both come and go with the ring.
 //! What does not fit into a cookie is kept by the cluster instead.
@@ -23,13 +24,20 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use quorate_raft::{Session, SessionData, Stamp, TokenHash};
+use quorate_raft::{DocumentKey, Session, SessionData, Span, Stamp, TokenHash, blacklist::BlacklistJti};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Longest token that is handed out, bytes: browsers keep 4096 of a cookie with its name and attributes.
 pub const MAX_BYTES: usize = 3800;
+
+/// Longest life of a client-based session. One that may live longer is kept by the cluster, so that "all sessions of a user
+/// that started by then" has to be remembered no longer than this.
+const MAX_LIFE: Span = Span::from_secs(400 * 24 * 60 * 60);
+
+/// How much longer than it can live a session is remembered as ended: clocks may differ by less.
+const PURGE_DELAY: Span = Span::from_secs(300);
 
 /// `typ` of the claims.
 const TYP: &str = "session";
@@ -54,7 +62,8 @@ pub fn looks_like(token: &str) -> bool {
     token.len() > secrets::HANDLE_CHARS && token.contains(".*")
 }
 
-/// A token for a session that started at `created`, in log time; `None` when it would not fit into a cookie.
+/// A token for a session that started at `created`, in log time; `None` when it would not fit into a cookie, or may live too
+/// long to be let go.
 ///
 /// # Errors
 /// [`KeyError`] when this node has no usable keys.
@@ -64,7 +73,7 @@ pub fn seal(desk: &Desk, data: &SessionData, created: Stamp) -> Result<Option<St
     let jti = URL_SAFE_NO_PAD.encode(host::random::<20>());
     let jws = key.sign(&Claims { typ: TYP.to_owned(), jti, created: created.0, data: data.clone() })?;
     let token = format!("{}{}", prefix(), encrypt(key, jws.into_bytes())?);
-    Ok((token.len() <= MAX_BYTES).then_some(token))
+    Ok((token.len() <= MAX_BYTES && data.max_life <= MAX_LIFE).then_some(token))
 }
 
 /// The session in a token of ours, and under what it is revoked. Whether it is live is for [`crate::caller`].
@@ -76,6 +85,28 @@ pub fn open(desk: &Desk, token: &str) -> Option<(TokenHash, Arc<Session>)> {
     let created = Stamp(claims.created);
     let session = Session { data: Arc::new(claims.data), created, used: created };
     (claims.typ == TYP).then(|| (secrets::hash(HandleKind::Session, &claims.jti), Arc::new(session)))
+}
+
+/// What ends a session: an entry of the blacklist, until it could not live anyway.
+pub fn ending(hash: TokenHash, session: &Session) -> BlacklistJti {
+    BlacklistJti { jti: hash, until: session.created + session.data.max_life + PURGE_DELAY }
+}
+
+/// What ends all sessions of a subject that started at `mark` or before.
+pub fn ending_all(subject: &DocumentKey, mark: Stamp) -> BlacklistJti {
+    BlacklistJti { jti: all_of(subject), until: mark + MAX_LIFE }
+}
+
+/// Under what it is remembered that all sessions of a subject have ended. Begins with a space, which no `jti` does.
+fn all_of(DocumentKey { realm, kind, id }: &DocumentKey) -> TokenHash {
+    secrets::hash(HandleKind::Session, &format!(" all of {}", json!([realm.as_str(), format!("{kind:?}"), &**id])))
+}
+
+/// Whether somebody has ended a session, or all of its subject that had started by then.
+pub fn has_ended(desk: &Desk, hash: &TokenHash, session: &Session) -> bool {
+    let view = desk.views().blacklist.pin();
+    let by_then = |until: &Stamp| session.created + MAX_LIFE <= *until;
+    view.contains_key(hash) || view.get(&all_of(&session.data.subject)).is_some_and(by_then)
 }
 
 /// `<id>.*<extension>.*`: nothing is looked up by it; it tells clients what kind of token this is.

@@ -41,8 +41,6 @@ pub struct SessionSettings {
     pub max_idle: Span,
     /// How many sessions a user may have; `None`: any number.
     pub quota: Option<Quota>,
-    /// How old the last note of a session's use may be before a use is noted again.
-    pub touch_after: Span,
     /// Most sessions in the answer to a query.
     pub listed: usize,
     /// Whether new sessions of users are kept by their clients.
@@ -68,19 +66,27 @@ struct Said {
     queried: Option<BTreeSet<String>>,
 }
 
+/// What the realm's own document says, and the global one.
+fn said(desk: &Desk, realm: &RealmPath, id: &str) -> [Option<Arc<Said>>; 2] {
+    let own = desk.views().entry(&DocumentKey::new(realm, Kind::Service, id));
+    let global = desk.views().entry(&DocumentKey::new(&RealmPath::root(), Kind::GlobalService, id));
+    [own, global].map(|entry| entry.map(|entry| compiled(&entry)))
+}
+
+fn first<T>(said: &[Option<Arc<Said>>; 2], what: impl Fn(&Said) -> Option<T>) -> Option<T> {
+    said.iter().flatten().find_map(|said| what(said))
+}
+
+/// How old the last note of a session's use may be before a use is noted again; alone, because every request asks.
+pub fn touch_after(desk: &Desk, realm: &RealmPath) -> Span {
+    first(&said(desk, realm, SESSION), |said| said.touch_after).unwrap_or(Span::from_secs(60))
+}
+
 impl SessionSettings {
     /// What holds in `realm`, as the views show it.
     pub fn of(desk: &Desk, realm: &RealmPath) -> Self {
-        let root = RealmPath::root();
-        let said = |id: &str| {
-            let own = desk.views().entry(&DocumentKey::new(realm, Kind::Service, id));
-            let global = desk.views().entry(&DocumentKey::new(&root, Kind::GlobalService, id));
-            [own, global].map(|entry| entry.map(|entry| compiled(&entry)))
-        };
+        let said = |id: &str| said(desk, realm, id);
         let (session, whitelist, authentication) = (said(SESSION), said(WHITELIST), said(AUTHENTICATION));
-        fn first<T>(said: &[Option<Arc<Said>>; 2], what: impl Fn(&Said) -> Option<T>) -> Option<T> {
-            said.iter().flatten().find_map(|said| what(said))
-        }
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let on = first(&session, |said| said.quota_on).unwrap_or(false);
         let quota = Quota {
@@ -92,7 +98,6 @@ impl SessionSettings {
             max_life: first(&session, |said| said.max_life).unwrap_or(minutes(120)),
             max_idle: first(&session, |said| said.max_idle).unwrap_or(minutes(30)),
             quota: on.then_some(quota),
-            touch_after: first(&session, |said| said.touch_after).unwrap_or(Span::from_secs(60)),
             listed: usize::try_from(listed).unwrap_or(usize::MAX),
             client_based: first(&authentication, |said| said.client_based).unwrap_or(false),
             shown: first(&whitelist, |said| said.shown.clone()).unwrap_or_else(|| names(&["AMCtxId"])),
@@ -199,7 +204,6 @@ mod tests {
             max_life: minutes(120),
             max_idle: minutes(30),
             quota: None,
-            touch_after: Span::from_secs(60),
             listed: 120,
             client_based: false,
             shown: ["AMCtxId".to_owned()].into(),
@@ -207,6 +211,7 @@ mod tests {
         };
         assert_eq!(SessionSettings::of(&desk, &root), defaults);
         assert_eq!(SessionSettings::of(&desk, &alpha), defaults);
+        assert_eq!(touch_after(&desk, &alpha), Span::from_secs(60));
 
         let global = |id: &str| DocumentKey::new(&root, Kind::GlobalService, id);
         let action = "org.forgerock.openam.session.service.DenyAccessAction";
@@ -229,7 +234,7 @@ mod tests {
         let said = SessionSettings::of(&desk, &alpha);
         assert_eq!((said.max_life, said.max_idle), (minutes(10), minutes(5)));
         assert_eq!(said.quota, Some(Quota { limit: 1, exceeded: Exceeded::DenyAccess }));
-        assert_eq!((said.touch_after, said.listed), (Span::from_secs(7), 3));
+        assert_eq!((touch_after(&desk, &alpha), said.listed), (Span::from_secs(7), 3));
         assert_eq!(said.shown, ["a".to_owned(), "b".to_owned()].into());
         assert_eq!(cookie_domains(&desk), ["example.com"]);
 

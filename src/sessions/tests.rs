@@ -200,7 +200,29 @@ async fn a_client_based_session_is_signed_and_encrypted_and_ends_at_once() {
     assert!(caller::session(&desk, &fourth).is_none(), "over");
 }
 
-/// JW-… as far as it applies here: nothing but our own tokens, as they were made, is a session.
+/// b.3, G3: all that started by then, whoever keeps them, and none that starts later.
+#[actix_web::test]
+async fn all_sessions_of_a_user_end_at_once() {
+    let (desk, alone) = world(&[]).await;
+    let by_cluster = started(&desk, new(&desk, &demo("demo"))).await;
+    let [(id, body)] = client_based();
+    store(&desk, DocumentKey::new(&RealmPath::from(ALPHA), Kind::Service, id), body, false).await;
+    let by_client = started(&desk, new(&desk, &demo("demo"))).await;
+    let other = started(&desk, new(&desk, &demo("other"))).await;
+    end_all(&desk, &demo("demo")).await.expect("ends");
+    let lives = |token: &str| caller::session(&desk, token).is_some();
+    assert_eq!((lives(&by_cluster), lives(&by_client), lives(&other)), (false, false, true));
+    alone.later.fetch_add(10, Ordering::Relaxed);
+    let later = started(&desk, new(&desk, &demo("demo"))).await;
+    assert!(lives(&later));
+    end_all(&desk, &demo("demo")).await.expect("ends");
+    assert_eq!((lives(&later), lives(&by_client), lives(&other)), (false, false, true));
+    let for_ever = New { max_life: Some(Span::from_secs(500 * 86_400)), ..new(&desk, &demo("demo")) };
+    let kept = caller::session(&desk, &started(&desk, for_ever).await).map(|caller| caller.kept);
+    assert_eq!(kept, Some(Kept::ByCluster), "what lives too long is kept");
+}
+
+/// RFC 8725: nothing but our own tokens, as they were made, is a session.
 #[actix_web::test]
 async fn no_other_text_is_a_client_based_session() {
     let (desk, _alone) = world(&client_based()).await;

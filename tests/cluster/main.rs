@@ -4,8 +4,10 @@
 //! |------------|---------------------------------------------------------------------|
 //! | `administration` | two administrators at once; nodes lost between their writes   |
 //! | `faults`   | leader, follower, all nodes killed; nodes paused; quorum lost; disk full |
+//! | `inheritance` | one write about many clients, or about all tokens                |
 //! | `lifecycle`| graceful stop, second start on the same data, restart                |
 //! | `sessions` | sessions, quotas and failed attempts, told to one node, asked of another |
+//! | `journeys` | steps of one journey on different nodes, replays, a leader that dies  |
 //! | `chaos`    | random faults under random load; the history is checked              |
 
 #[path = "../harness/mod.rs"]
@@ -14,5 +16,7 @@ mod harness;
 mod administration;
 mod chaos;
 mod faults;
+mod inheritance;
+mod journeys;
 mod lifecycle;
 mod sessions;

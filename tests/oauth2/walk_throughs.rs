@@ -4,6 +4,11 @@ use crate::harness::Cluster;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+/// Nodes that tree `Example` of every realm has, and the two ends of all trees.
+const HEADERS: &str = "eccbc87e-4b5c-32fe-a830-8fd9f2a7baf3";
+const DATA_STORE: &str = "c81e728d-9d4c-3f63-af06-7f89cc14862c";
+const SUCCESS: &str = "70e691a5-1e33-4ac3-a356-e7b6d60d92e0";
+const FAILURE: &str = "e301438c-0bd0-429c-ab0c-66126501069a";
 const ALPHA: &str = "root/realms/alpha";
 const CONSUMER: &str = "scopeDrivenAPI1Client";
 const PROVIDER: &str = "scopeDrivenAPI2Client";
@@ -127,6 +132,18 @@ async fn authorization_code_with_the_user_as_subject() {
     let path = format!("/json/realms/{ALPHA}/realm-config/services/oauth-oidc");
     let service = json!({ "coreOAuth2Config": { "statelessTokensEnabled": true } });
     cluster.administer(0, &admin, Method::PUT, &path, service).await;
+    let tree = json!({
+        "entryNodeId": HEADERS,
+        "nodes": {
+            HEADERS: {"displayName": "Headers", "nodeType": "ZeroPageLoginNode", "x": 0, "y": 0,
+                "connections": {"true": DATA_STORE, "false": FAILURE}},
+            DATA_STORE: {"displayName": "Data Store", "nodeType": "DataStoreDecisionNode", "x": 0, "y": 0,
+                "connections": {"true": SUCCESS, "false": FAILURE}},
+        },
+    });
+    let trees = "realm-config/authentication/authenticationtrees/trees";
+    let path = format!("/json/realms/{ALPHA}/{trees}/PasswordGrant");
+    cluster.administer(0, &admin, Method::PUT, &path, tree).await;
 
     let answer = cluster
         .request(

@@ -80,6 +80,8 @@ pub struct Event {
     pub advices: Vec<String>,
     /// The policies that spoke about this resource and, as far as the index can tell, to this subject.
     pub policies: Vec<Arc<Policy>>,
+    /// How many more there were than are named.
+    pub omitted: usize,
     /// Of those, the ones that could not be evaluated.
     pub faults: Vec<String>,
     /// Whom it is about.
@@ -100,6 +102,7 @@ struct Fields<'e> {
     actions: &'e Actions,
     advices: &'e [String],
     policies: Vec<&'e str>,
+    omitted: usize,
     faults: &'e [String],
     subject: String,
     micros: u64,
@@ -133,6 +136,7 @@ impl Event {
             actions: &self.actions,
             advices: &self.advices,
             policies: self.policy_names(),
+            omitted: self.omitted,
             faults: &self.faults,
             subject: self.subject(),
             micros: u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
@@ -170,7 +174,7 @@ impl Event {
         }
         write!(lines, " policies=").map_err(broken)?;
         serde_json::to_writer(&mut *lines, &fields.policies)?;
-        writeln!(lines, " micros={}", fields.micros).map_err(broken)
+        writeln!(lines, " omitted={} micros={}", fields.omitted, fields.micros).map_err(broken)
     }
 
     fn write_json(&self, at: jiff::Timestamp, lines: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -219,6 +223,7 @@ pub(super) mod tests {
             actions: Actions::from([("GRANT".to_owned(), true)]),
             advices: Vec::new(),
             policies: Vec::new(),
+            omitted: 0,
             faults: vec!["p".into()],
             principal: Principal { user: None, sub: Some("mona".into()) },
             duration: Duration::from_micros(3),
@@ -241,7 +246,7 @@ pub(super) mod tests {
             format!(
                 "1970-01-01T00:00:01Z  INFO quorate::decision: decision at=1000 purpose=\"evaluate\" realm=\"/alpha\" \
                  set=\"w\" version=\"{version}\" resource=\"api://w/\\\"r\\\"\\n2026 INFO forged\" subject=\"{subject}\" \
-                 actions={{\"GRANT\":true}} advices=[] faults=[\"p\"] policies=[] micros=3\n"
+                 actions={{\"GRANT\":true}} advices=[] faults=[\"p\"] policies=[] omitted=0 micros=3\n"
             )
         );
         let json = line(&event, LogFormat::Json);
@@ -252,7 +257,7 @@ pub(super) mod tests {
             json!({"timestamp": "1970-01-01T00:00:01Z", "level": "INFO", "message": "decision", "target": TARGET,
                 "at": 1000, "purpose": "evaluate", "realm": "/alpha", "set": "w", "version": version.to_string(),
                 "resource": event.resource, "subject": subject, "actions": {"GRANT": true}, "advices": [],
-                "faults": ["p"], "policies": [], "micros": 3})
+                "faults": ["p"], "policies": [], "omitted": 0, "micros": 3})
         );
         assert!(!json.contains("mona"), "{json}");
     }

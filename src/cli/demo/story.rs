@@ -11,6 +11,11 @@ use super::nodes::{Nodes, random};
 use super::talk::{Answer, Call, Kept, Talk, millis};
 use super::{Broken, READY_WITHIN};
 
+/// Nodes that tree `Example` of every realm has, and the two ends of all trees.
+const HEADERS: &str = "eccbc87e-4b5c-32fe-a830-8fd9f2a7baf3";
+const DATA_STORE: &str = "c81e728d-9d4c-3f63-af06-7f89cc14862c";
+const SUCCESS: &str = "70e691a5-1e33-4ac3-a356-e7b6d60d92e0";
+const FAILURE: &str = "e301438c-0bd0-429c-ab0c-66126501069a";
 const REALM: &str = "realms/root/realms/alpha";
 const CONSUMER: &str = "scopeDrivenAPI1Client";
 const PROVIDER: &str = "scopeDrivenAPI2Client";
@@ -150,6 +155,20 @@ impl Story<'_> {
         self.talk.must("the realm's tokens are client-based", matches!(answer.status, 200 | 201))?;
         // A client with overrides of its own takes this setting from them, not from the realm.
         self.put_client(2, CONSUMER, Tokens::ClientBased).await?;
+
+        let tree = json!({
+            "entryNodeId": HEADERS,
+            "nodes": {
+                HEADERS: {"displayName": "Headers", "nodeType": "ZeroPageLoginNode", "x": 0, "y": 0,
+                    "connections": {"true": DATA_STORE, "false": FAILURE}},
+                DATA_STORE: {"displayName": "Data Store", "nodeType": "DataStoreDecisionNode", "x": 0, "y": 0,
+                    "connections": {"true": SUCCESS, "false": FAILURE}},
+            },
+        });
+        let path = in_realm("realm-config/authentication/authenticationtrees/trees/PasswordGrant");
+        let put = self.admin(Method::PUT, 3, &path, "protocol=2.1,resource=1.0")?.json(tree).brief();
+        let answer = self.talk.send(put).await?;
+        self.talk.must("there is a journey for name and password in headers", matches!(answer.status, 200 | 201))?;
 
         let login = "authenticate?authIndexType=service&authIndexValue=PasswordGrant";
         let login = Call::new(Method::POST, self.url(2, &in_realm(login))?)

@@ -5,7 +5,7 @@ use crate::policy::{
     Error,
     error::excerpt,
     members::Wrong,
-    resource::{MAX_LENGTH, Pattern},
+    resource::{Comparator, MAX_LENGTH, Pattern},
 };
 
 /// Which resources and actions the policies that refer to it may have (§2.2).
@@ -105,9 +105,21 @@ impl ResourceType {
 
     /// Whether a policy of this type may have `resource` (§5.5). A pattern that has no canonical form
     /// accepts nothing.
+    ///
+    /// A type belongs to no set, so its patterns may be globs where the set's policies are regular expressions, as those of
+    /// the built-in delegation set are (§1.3, §2.7.1). Such a pattern accepts an expression by its text.
     pub fn accepts(&self, resource: &Pattern) -> bool {
         let covers = |pattern: Pattern| pattern.accepts(resource);
-        self.patterns.iter().any(|pattern| Pattern::parse_for(resource.comparator(), pattern).is_ok_and(covers))
+        let accepts = |pattern: &str| Pattern::parse_for(resource.comparator(), pattern).is_ok_and(covers);
+        let text = match resource.comparator() {
+            Comparator::Regex => Pattern::parse(resource.canonical()).ok(),
+            _ => None,
+        };
+        let accepts_text = |pattern: &str| {
+            let text = text.as_ref()?;
+            Some(Pattern::parse(pattern).ok()?.accepts(text))
+        };
+        self.patterns.iter().any(|pattern| accepts(pattern) || accepts_text(pattern) == Some(true))
     }
 }
 
@@ -182,5 +194,28 @@ mod tests {
         let put = ResourceType::put(&warehouse(), "other", audit()).unwrap_err();
         assert_eq!(put.message(), "Resource Type UUID specified in URL does not match UUID specified in JSON.");
         assert!(ResourceType::put(&warehouse(), "6f1d", audit()).is_ok());
+    }
+
+    /// §1.3, §2.7.1: the built-in delegation set compares by regular expressions, and its type has globs.
+    #[test]
+    fn globs_of_a_type_accept_regular_expressions_by_their_text() {
+        let (types, sets) = crate::policy::model::built_in::objects(audit());
+        let set = sets.iter().find(|set| set.name == "sunAMDelegationService").unwrap();
+        let of_type = types.iter().find(|of_type| set.resource_type_uuids.contains(&of_type.uuid)).unwrap();
+        assert_eq!(set.comparator(), Comparator::Regex);
+        let accepts = |resource: &str| of_type.accepts(&Pattern::parse_for(Comparator::Regex, resource).unwrap());
+        for (resource, expected) in [
+            ("sms://o=alpha:1/service/.*", true),
+            ("sms://.*:.*/[a-z]+", true),
+            ("sms://x:1/a?b", true),
+            ("sms://x/a", false),
+            ("smss://x:1/a", false),
+            ("api://w/.*", false),
+            (".*", false),
+        ] {
+            assert_eq!(accepts(resource), expected, "{resource}");
+        }
+        // Of the URL comparator nothing changes: an expression is a text like any other.
+        assert!(!of_type.accepts(&Pattern::parse("sms://x/a").unwrap()));
     }
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::policy::{
+    Error,
     condition::{Condition, time::zone},
     evaluate::{Evaluate, EvaluateTree},
     explain::explain,
@@ -273,4 +274,73 @@ fn nesting_and_numbers_are_bounded() {
         let message = quick("refusal", || Condition::parse(&condition)).unwrap_err().message();
         assert!(message.len() < 4096, "an error does not echo megabytes");
     }
+}
+
+/// PD-04, PD-11: what a request may cause is bounded, whatever is multiplied with what; over budget nothing is granted.
+#[test]
+fn work_is_bounded() {
+    let everybody = json!({"type": "NOT", "subject": {"type": "NONE"}});
+    let body = |name: String, subject: Value| {
+        json!({"name": name, "applicationName": "w", "resources": ["api://w/*"], "actionValues": {"GRANT": true},
+            "subject": subject})
+    };
+    let resources: Vec<String> = (0..10_000).map(|n| format!("api://w/{n}")).collect();
+    let environment = Environment::new();
+    let circumstances = Circumstances::new("/", &environment, NOW);
+    let decided = |index: &PolicySetIndex, resources: &[String], subject: &Subject| {
+        decide(index, &Request { resources, subject, circumstances }).map(|rows| rows.len())
+    };
+    // Many policies that all speak about many resources.
+    let many: Vec<Value> = (0..1_000).map(|n| body(n.to_string(), everybody.clone())).collect();
+    let many = index(&anything(), &many);
+    let subject = claims(json!({"sub": "mona"}));
+    assert_eq!(decided(&many, &resources[..100], &subject), Ok(100), "many of the simplest are no trouble");
+    let refused = quick("many", || decided(&many, &resources, &subject));
+    assert_eq!(refused, Err(Error::TooMuchWork));
+    // One with a long list, asked about a long list.
+    let list: Vec<Value> = (0..10_000).map(|n| json!(format!("id=u{n},ou=user"))).collect();
+    let long = json!({"type": "OR", "subjects": [{"type": "Identity", "subjectValues": list}, everybody]});
+    let long = index(&anything(), &[body("long".into(), long)]);
+    assert_eq!(decided(&long, &resources[..50], &subject), Ok(50));
+    assert_eq!(quick("long", || decided(&long, &resources, &subject)), Err(Error::TooMuchWork));
+    // Large attributes in every row.
+    let mut large = body("large".into(), everybody.clone());
+    let values: Vec<String> = (0..1_000).map(|n| format!("{n:0>500}")).collect();
+    large["resourceAttributes"] = json!([{"type": "Static", "propertyName": "a", "propertyValues": values}]);
+    let large = index(&anything(), &[large]);
+    assert_eq!(decided(&large, &resources[..10], &subject), Ok(10));
+    assert_eq!(quick("large", || decided(&large, &resources, &subject)), Err(Error::TooMuchWork));
+    // A claim with very many values, before policies that each look through them.
+    let claim = json!({"type": "NOT", "subject": {"type": "JwtClaim", "claimName": "groups", "claimValue": "x"}});
+    let looking: Vec<Value> = (0..50).map(|n| body(n.to_string(), claim.clone())).collect();
+    let looking = index(&anything(), &looking);
+    let groups: Vec<String> = (0..100_000).map(|n| n.to_string()).collect();
+    let crowd = claims(json!({"sub": "mona", "groups": groups}));
+    assert_eq!(decided(&looking, &resources[..1], &crowd), Ok(1));
+    assert_eq!(quick("crowd", || decided(&looking, &resources[..100], &crowd)), Err(Error::TooMuchWork));
+    // Explaining repeats what is compared: what is passed over is left out, what was asked is refused.
+    let request = Request { resources: &resources[..2], subject: &crowd, circumstances };
+    let explained = quick("explained", || explain(&looking, &request));
+    assert_eq!(explained.map(|rows| rows.len()), Err(Error::TooMuchWork));
+    // Trees: many patterns that all lie below each other.
+    let nested: Vec<Value> = (0..900)
+        .map(|n| {
+            let mut policy = body(format!("{n:03}"), everybody.clone());
+            policy["resources"] = json!([format!("api://w/{}*", "a".repeat(n * 4))]);
+            policy
+        })
+        .collect();
+    let nested = index(&anything(), &nested);
+    let tree = quick("nested", || evaluate_tree(&nested, "api://w", &subject, &circumstances));
+    assert_eq!(tree.map(|rows| rows.len()), Err(Error::TooMuchWork));
+    let few: Vec<Value> = (0..60)
+        .map(|n| {
+            let mut policy = body(format!("{n:03}"), everybody.clone());
+            policy["resources"] = json!([format!("api://w/{}*", "a/".repeat(n))]);
+            policy
+        })
+        .collect();
+    let few = index(&anything(), &few);
+    let tree = evaluate_tree(&few, "api://w", &subject, &circumstances);
+    assert!(tree.is_ok_and(|rows| rows.len() > 50), "nesting alone is no trouble");
 }

@@ -18,8 +18,9 @@ pub static OAUTH2_CLIENT: AgentType = AgentType {
     listed: "OAuth2 Client Agents",
     name: "OAuth2 Clients",
     schema: Schema { sections: SECTIONS, opaque: &[] },
-    status: "/coreOAuth2ClientConfig/status",
     shows_password: false,
+    unique: None,
+    signs_in: false,
 };
 
 /// `POLICY` is ours: audience scopes decided by the policy engine.
@@ -47,7 +48,7 @@ const SECTIONS: &[Section] = &[
 ];
 
 const CORE: &[A] = &[
-    A::unset("agentgroup", "Group"),
+    A::group("agentgroup", "Group"),
     A::choice("status", "Status", &["Active", "Inactive"], "Active"),
     A::secret("userpassword", "Client secret"),
     A::unset("secretLabelIdentifier", "Secret Label Identifier"),

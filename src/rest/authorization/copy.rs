@@ -20,6 +20,7 @@ use crate::{
         self,
         model::{Policy, PolicyDraft, PolicyName},
     },
+    privileges::{Endpoint, Right},
     realms::from_parameter,
 };
 use quorate_raft::{Precondition, RealmPath, Refusal, Seq};
@@ -53,7 +54,7 @@ fn destination(call: &Call<'_>, to: &Object) -> Result<RealmPath, Error> {
         Error::bad_request(format!("Invalid destination realm: {named}"))
     };
     let realm = from_parameter(named).filter(|realm| call.desk.realm_exists(realm)).ok_or_else(invalid)?;
-    match call.signed_in()?.administers(&realm) {
+    match call.signed_in()?.may(Endpoint::Policies, Right::Modify, &realm) {
         true => Ok(realm),
         false => Err(Error::insufficient_privileges()),
     }

@@ -8,18 +8,18 @@
 //! | §2.4.6       | filters; `_queryId=queryByIdentityUid`                        | [`filter`]                    |
 //! | §2.4.8       | errors; what is missing is 400 while creating                 | `checked`, `raced`            |
 //! | §2.4.9       | version 1.0                                                   | `body`, `item`                |
-//! | §2.11        | agents evaluate, administrators do everything                 | [`Resource::permit`]          |
+//! | §2.11        | who may do what                                                | [`crate::privileges`]         |
 
 use super::{copy, created, evaluate, filter, insists, modified, object, policy_sets, resource_types};
 use crate::{
-    caller::Role,
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Verb, Version, query::Select},
+    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version, query::Select},
     desk::{WriteError, delete, put},
     policy::{
         self,
         model::{Audit, Policy, PolicyContext, PolicyDraft, PolicyName},
         subject::UniversalId,
     },
+    privileges::Endpoint,
 };
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
 use serde_json::{Value, json};
@@ -140,21 +140,8 @@ impl Resource for Policies {
         false
     }
 
-    /// §2.11: agents may evaluate, in any realm; everything else is for administrators. An action that nobody has ever heard
-    /// of is nobody's right.
-    fn permit(&self, call: &Call<'_>, _: Option<&str>, verb: &Verb) -> Result<(), Error> {
-        let Verb::Action(name, _) = verb else {
-            return call.administrator();
-        };
-        let caller = call.signed_in()?;
-        match name.as_str() {
-            "evaluate" | "evaluateTree" if caller.role == Role::Agent => Ok(()),
-            "evaluate" | "evaluateTree" | "copy" | "move" | "explain" | "whatif" => call.administrator(),
-            unknown => {
-                let name: String = unknown.chars().take(256).collect();
-                Err(Error::new(403, format!("No privilege mapping for requested action {name}")))
-            }
-        }
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Policies
     }
 
     fn without_body(&self) -> Option<Error> {

@@ -14,6 +14,7 @@ use crate::{
     crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
     desk::{WriteError, delete, put},
     policy::{self, model::PolicySet},
+    privileges::Endpoint,
 };
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
 use serde_json::Value;
@@ -72,6 +73,10 @@ impl Resource for PolicySets {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0), Version(2, 0), Version(2, 1)]
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Applications
     }
 
     fn shows_id_in_protocol_1(&self) -> bool {

@@ -13,6 +13,7 @@ use crate::{
     crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
     desk::{WriteError, delete, put},
     policy::{self, model::ResourceType},
+    privileges::Endpoint,
 };
 use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
 use serde_json::{Value, json};
@@ -111,6 +112,10 @@ impl Resource for ResourceTypes {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::ResourceTypes
     }
 
     fn shows_id_in_protocol_1(&self) -> bool {

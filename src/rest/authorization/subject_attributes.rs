@@ -9,6 +9,7 @@ use crate::{
         response::{self, Manner},
         version,
     },
+    privileges::{Endpoint, Right},
     rest::{PlainCall, users},
 };
 use actix_web::HttpResponse;
@@ -35,8 +36,8 @@ async fn answer(call: &PlainCall, manner: &mut Manner) -> Result<Value, Error> {
     let verb = head.verb(&call.body)?;
     match caller::authenticated(&call.desk, &call.request).await? {
         None => return Err(Error::unauthenticated()),
-        Some(caller) if !caller.administers(&call.realm) => return Err(Error::insufficient_privileges()),
-        Some(_) => {}
+        Some(caller) if caller.may(Endpoint::SubjectAttributes, Right::Read, &call.realm) => {}
+        Some(_) => return Err(Error::insufficient_privileges()),
     }
     match (call.rest.as_slice(), verb) {
         ([], Verb::Query(_)) => Ok(json!({

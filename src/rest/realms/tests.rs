@@ -171,3 +171,90 @@ fn every_endpoint_is_a_reserved_name() {
     let missing: Vec<&str> = routes.first_elements().filter(|first| !super::RESERVED.contains(first)).collect();
     assert_eq!(missing, Vec::<&str>::new());
 }
+
+/// c.1, AD-01: an alias names one realm; of two who want it at once, one gets it, decided in the log.
+#[actix_web::test]
+async fn an_alias_names_one_realm_whoever_asks_when() {
+    let rig = Rig::new().await;
+    let create = |name: &str, aliases: Value| {
+        let body = json!({"name": name, "parentPath": "/", "active": true, "aliases": aliases});
+        let ask = rig.admin("POST", "/global-config/realms?_action=create");
+        async move { ask.json(&body).await }
+    };
+    let (a, b) = futures_util::future::join(
+        create("a", json!(["shop.example", "SHOP.example"])),
+        create("b", json!(["Shop.Example"])),
+    )
+    .await;
+    let mut replies = [a, b];
+    replies.sort_by_key(|reply| reply.status);
+    assert_eq!([replies[0].status, replies[1].status], [201, 409], "{}", replies[1].text);
+    assert_eq!(replies[1].error().1, "The realm alias shop.example is already in use.");
+    let (won, lost) = if replies[0].json["name"] == "a" { ("a", "b") } else { ("b", "a") };
+    assert_eq!(create(lost, json!(["other.example"])).await.status, 201, "nothing was left of the first try");
+    let id = |name: &str| if name == "a" { "L2E" } else { "L2I" };
+    let put = |name: &str, aliases: Value| {
+        let ask = rig.admin("PUT", &format!("/global-config/realms/{}", id(name)));
+        async move { ask.json(&json!({"aliases": aliases})).await.status }
+    };
+    assert_eq!(put(lost, json!(["shop.example"])).await, 409);
+    // Given up, it is free; given up with the realm, too.
+    assert_eq!(put(won, json!([])).await, 200);
+    assert_eq!(put(lost, json!(["shop.example"])).await, 200);
+    assert_eq!(rig.admin("DELETE", &format!("/global-config/realms/{}", id(lost))).go().await.status, 200);
+    assert_eq!(put(won, json!(["shop.example"])).await, 200);
+    assert_eq!(put(won, json!(["SHOP.example", "more.example"])).await, 200, "its own may be spelled anew");
+}
+
+/// c.1, g.2, AD-02: what lies below the realm of the login, and neither that realm itself nor names for the whole cluster.
+#[actix_web::test]
+async fn delegated_administrators_have_what_is_below() {
+    let rig = Rig::new().await;
+    for name in ["alpha", "gamma"] {
+        rig.realm(name).await;
+    }
+    let alpha = "/realms/root/realms/alpha";
+    for (name, privilege) in [("boss", "RealmAdmin"), ("reader", "RealmReadAccess"), ("other", "AgentAdmin")] {
+        rig.user(alpha, name).await;
+        rig.group(alpha, &format!("{name}s"), &[name], &[privilege]).await;
+    }
+    let session = async |name: &str| rig.session(&"/alpha".into(), Kind::User, name).await;
+    let (boss, reader, other) = (session("boss").await, session("reader").await, session("other").await);
+    let send = |session: &str, method: &str, tail: &str, body: Value| {
+        let ask = rig.ask(method, &format!("/global-config/realms{tail}")).session(session);
+        async move { ask.json(&body).await }
+    };
+    let below = |parent: &str, name: &str, aliases: Value| json!({"name": name, "parentPath": parent, "active": true, "aliases": aliases});
+    let create = "?_action=create";
+    for (parent, aliases, expected) in [
+        ("/alpha", json!([]), 201),
+        ("/alpha", json!(["shop.example"]), 403),
+        ("/", json!([]), 403),
+        ("/gamma", json!([]), 403),
+        ("/alpha/../gamma", json!([]), 403),
+        ("/alphabet", json!([]), 403),
+    ] {
+        let reply = send(&boss, "POST", create, below(parent, "sub", aliases.clone())).await;
+        assert_eq!(reply.status, expected, "{parent} {aliases}: {}", reply.text);
+        assert_eq!(send(&reader, "POST", create, below(parent, "sub", aliases)).await.status, 403);
+    }
+    for who in [&boss, &reader] {
+        let listed = rig.ask("GET", "/global-config/realms?_queryFilter=true").session(who).go().await;
+        let names: Vec<&str> =
+            listed.json["result"].as_array().into_iter().flatten().filter_map(|r| r["name"].as_str()).collect();
+        assert_eq!(names, ["alpha", "sub"]);
+        let read = |id: &str| rig.ask("GET", &format!("/global-config/realms/{id}")).session(who).go();
+        assert_eq!(read("L2FscGhh").await.status, 200);
+        assert_eq!(read("L2dhbW1h").await.status, 403, "gamma");
+        assert_eq!(read("Lw").await.status, 403, "the top");
+    }
+    assert_eq!(rig.ask("GET", "/global-config/realms?_queryFilter=true").session(&other).go().await.status, 403);
+    let sub = format!("/{}", super::id_of("/alpha/sub"));
+    assert_eq!(send(&boss, "PUT", &sub, json!({"active": false})).await.status, 200);
+    assert_eq!(send(&boss, "PUT", &sub, json!({"aliases": ["am.example.com"]})).await.status, 403);
+    for (method, tail) in [("PUT", "/L2FscGhh"), ("DELETE", "/L2FscGhh"), ("PUT", "/L2dhbW1h"), ("DELETE", "/L2dhbW1h")]
+    {
+        assert_eq!(send(&boss, method, tail, json!({"active": false})).await.status, 403, "{method} {tail}");
+    }
+    assert_eq!(send(&boss, "DELETE", &sub, json!({})).await.status, 200);
+}

@@ -21,6 +21,20 @@ async fn anybody_may_ask_what_the_server_is() {
     assert_eq!(rig.ask("POST", "/serverinfo/*?_action=x").go().await.status, 501);
 }
 
+/// f.1, f.2: what the service `platform` says, in every realm.
+#[actix_web::test]
+async fn cookie_domains_come_from_the_platform() {
+    let rig = Rig::new().await;
+    rig.realm("alpha").await;
+    let domains = json!({"cookieDomains": ["example.com", "example.org"]});
+    rig.send("PUT", "/global-config/services/platform", domains).await;
+    for path in ["/serverinfo/*", "/serverinfo/cookieDomains", "/realms/root/realms/alpha/serverinfo/cookieDomains"] {
+        assert_eq!(rig.ask("GET", path).go().await.json["domains"], json!(["example.com", "example.org"]), "{path}");
+    }
+    rig.send("PUT", "/global-config/services/platform", json!({"cookieDomains": []})).await;
+    assert_eq!(rig.ask("GET", "/serverinfo/*").go().await.json["domains"], json!([null]));
+}
+
 /// HT-09.
 #[actix_web::test]
 async fn the_version_is_for_those_who_signed_in() {

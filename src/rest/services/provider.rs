@@ -2,10 +2,16 @@
 //! oauth2-endpoints.md §25 asks for the safer one: PKCE for public clients, no `implicit` and no `password` grant, asymmetric
 //! signatures, a salt of one's own.
 
-use crate::rest::{
-    agents::checks::{grant_type, redirect_uri, scope, web_url},
-    schema::{Attribute as A, Default, EMPTY, Form, Schema, Section, any},
+use crate::{
+    crest::Object,
+    host,
+    rest::{
+        agents::checks::{grant_type, redirect_uri, scope, web_url},
+        schema::{Attribute as A, Default, EMPTY, Form, Schema, Section, any},
+    },
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::Value;
 
 /// Its attributes.
 pub const SCHEMA: Schema = Schema {
@@ -30,6 +36,15 @@ const fn section(name: &'static str, title: &'static str, attributes: &'static [
 /// oauth2-endpoints.md §25, 18.
 fn salt(text: &str) -> bool {
     text != "changeme"
+}
+
+/// Completes a new provider: pairwise subjects of two installations must not be linkable, so the salt is ours alone unless it
+/// is given.
+pub fn complete(stored: &mut Object) {
+    if let Some(Value::Object(advanced)) = stored.get_mut("advancedOAuth2Config") {
+        let salt = || URL_SAFE_NO_PAD.encode(host::random::<24>());
+        advanced.entry("hashSalt").or_insert_with(|| salt().into());
+    }
 }
 
 /// What we sign client-based tokens with.

@@ -35,8 +35,13 @@ async fn a_user_lives_and_dies() {
     let expected = json!({
         "_id": "Demo", "_rev": created.json["_rev"], "realm": "/alpha", "username": "Demo", "uid": ["Demo"],
         "cn": ["Demo"], "sn": ["Demo"], "givenName": ["Demo"], "mail": ["demo@example.com"],
-        "inetUserStatus": ["Active"], "universalid": ["id=Demo,ou=user,o=alpha,ou=services,ou=am-config"],
+        "inetUserStatus": ["Active"], "universalid": ["id=demo,ou=user,o=alpha,ou=services,ou=am-config"],
+        "dn": ["uid=demo,ou=people,o=alpha,ou=services,ou=am-config"],
+        "objectClass": ["top", "person", "inetorgperson"],
+        "createTimestamp": created.json["createTimestamp"], "modifyTimestamp": created.json["createTimestamp"],
     });
+    let stamp = created.json["createTimestamp"][0].as_str().expect("a time");
+    assert!(stamp.len() == 15 && stamp.ends_with('Z') && stamp[..14].bytes().all(|b| b.is_ascii_digit()), "{stamp}");
     assert_eq!(created.json, expected);
     assert_eq!(rig.get(&format!("{USERS}/demo")).await.json, expected, "names ignore case");
 
@@ -205,7 +210,6 @@ async fn users_see_themselves_and_nobody_else() {
     assert_eq!(ask("GET", &format!("{USERS}/other")).go().await.error(), (403, denied));
     assert_eq!(ask("GET", &format!("{USERS}/nosuch")).go().await.error(), (403, denied));
     assert_eq!(ask("GET", &format!("{USERS}?_queryFilter=true")).go().await.error(), (403, denied));
-    assert_eq!(ask("PUT", &format!("{USERS}/demo")).json(&json!({"sn": "x"})).await.error(), (403, denied));
     assert_eq!(ask("GET", "/realms/root/users/demo").go().await.error(), (403, denied), "a namesake elsewhere");
     let id = ask("POST", &format!("{USERS}?_action=idFromSession")).go().await;
     assert_eq!((&id.json["id"], &id.json["realm"]), (&json!("Demo"), &json!("/alpha")));
@@ -255,4 +259,242 @@ async fn the_administrator_is_neither_deleted_nor_disabled() {
     let change = rig.send("POST", &format!("{path}?_action=changePassword"), body).await;
     assert_eq!(change.error(), (403, "Forbidden"));
     assert_eq!(rig.send("PUT", path, json!({"mail": "root@example.com"})).await.status, 200);
+}
+
+/// d.3: who writes what of whom, with what proof.
+#[actix_web::test]
+async fn users_write_what_is_theirs() {
+    let rig = rig().await;
+    create(&rig, demo()).await;
+    let session = rig.session(&alpha(), Kind::User, "demo").await;
+    let path = format!("{USERS}/demo");
+    let put = |password: Option<&str>, body: Value| {
+        let mut ask = rig.ask("PUT", &path).session(&session);
+        if let Some(password) = password {
+            ask = ask.header("currentpassword", password);
+        }
+        async move {
+            let reply = ask.json(&body).await;
+            (reply.status, reply.json["message"].as_str().unwrap_or_default().to_owned())
+        }
+    };
+    let not_enough = || (403, "User does not have enough privileges.".to_owned());
+    assert_eq!(put(None, json!({"givenName": "Demi", "postalAddress": ["a", "b"]})).await.0, 200);
+    for body in [
+        json!({"inetUserStatus": "Inactive"}),
+        json!({"uid": "root"}),
+        json!({"employeeNumber": "1"}),
+        json!({"custom-role": "admin"}),
+        json!({"givenName": "D", "manager": "me"}),
+    ] {
+        assert_eq!(put(Some("correct horse"), body.clone()).await, not_enough(), "{body}");
+    }
+    let mail = || json!({"mail": "new@example.com"});
+    let wrong = "Must provide a valid confirmation password to change protected attribute (mail) from \
+                 'demo@example.com' to 'new@example.com'";
+    assert_eq!(put(None, mail()).await, (400, wrong.into()));
+    assert_eq!(put(Some("wrong horse"), mail()).await, (400, wrong.into()));
+    assert_eq!(put(Some(""), mail()).await, (400, wrong.into()));
+    assert_eq!(put(Some("correct horse"), mail()).await.0, 200);
+    assert_eq!(put(None, mail()).await.0, 200, "what does not change is no change");
+    let all = rig.ask("GET", &path).session(&session).go().await;
+    assert_eq!(all.json["roles"], json!(["ui-self-service-user"]));
+    assert_eq!(put(None, all.json).await.0, 200, "what was read can be written");
+    let own = "Cannot update user password via PUT. Use POST with _action=changePassword or _action=forgotPassword.";
+    assert_eq!(put(Some("correct horse"), json!({"userpassword": "another horse"})).await, (400, own.into()));
+    let other = rig.ask("PUT", &format!("{USERS}/other")).session(&session).json(&mail()).await;
+    assert_eq!(other.error(), (403, "The user has insufficient privileges"), "not even whether there is one");
+    assert_eq!(rig.get(&path).await.json["inetUserStatus"], json!(["Active"]));
+
+    rig.group("/realms/root/realms/alpha", "admins", &["demo"], &["RealmAdmin"]).await;
+    let roles = rig.ask("GET", &path).session(&session).go().await.json["roles"].clone();
+    assert_eq!(roles, json!(["ui-realm-admin", "ui-self-service-user"]));
+    assert_eq!(put(None, json!({"mail": "third@example.com"})).await.0, 200, "administrators need no confirmation");
+}
+
+/// d.1, d.4: what each version has.
+#[actix_web::test]
+async fn versions_differ_as_told() {
+    let rig = rig().await;
+    create(&rig, demo()).await;
+    let ask = |method: &str, tail: &str, version: &str| {
+        rig.admin(method, &format!("{USERS}{tail}")).header("Accept-API-Version", version)
+    };
+    let all = "?_queryFilter=true";
+    for version in ["resource=1.0", "resource=2.0"] {
+        let names = ask("GET", all, version).go().await;
+        assert_eq!(names.json["result"], json!(["Demo"]), "{version}");
+    }
+    for version in ["resource=3.0", "resource=4.0"] {
+        assert_eq!(ask("GET", all, version).go().await.json["result"][0]["cn"], json!(["Demo"]), "{version}");
+    }
+    let by_mail = "?_queryFilter=mail+co+'demo'";
+    assert_eq!(ask("GET", by_mail, "resource=3.0").go().await.error(), (501, "Query not supported: /mail co \"demo\""));
+    assert_eq!(ask("GET", by_mail, "resource=4.0").go().await.json["resultCount"], 1);
+    assert_eq!(ask("GET", "?_queryFilter=_id+eq+'demo'", "resource=1.0").go().await.json["resultCount"], 1);
+    for (action, version, expected) in [
+        ("template", "resource=3.0", 501),
+        ("schema", "resource=3.0", 501),
+        ("template", "resource=4.0", 200),
+        ("schema", "resource=4.1", 200),
+        ("idFromSession", "resource=2.0", 200),
+    ] {
+        let reply = ask("POST", &format!("?_action={action}"), version).json(&json!({})).await;
+        assert_eq!(reply.status, expected, "{action} {version}: {}", reply.text);
+    }
+}
+
+/// d.4: self-service is off, for strangers, too, and says so as the reference does.
+#[actix_web::test]
+async fn nobody_serves_himself() {
+    let rig = rig().await;
+    let ask = |action: &str, body: Value| {
+        let ask = rig.ask("POST", &format!("{USERS}?_action={action}"));
+        async move {
+            let reply = ask.json(&body).await;
+            (reply.status, reply.json["message"].as_str().unwrap_or_default().to_owned())
+        }
+    };
+    let disabled = "Legacy Self Service REST Endpoint is not enabled.".to_owned();
+    let both = json!({"username": "demo", "email": "demo@example.com"});
+    assert_eq!(ask("forgotPassword", json!({})).await, (400, "Username or email not provided in request".into()));
+    let only_one = "Both username and email specified - only one allowed in request.";
+    assert_eq!(ask("forgotPassword", both).await, (400, only_one.into()));
+    assert_eq!(ask("forgotPassword", json!({"username": "demo"})).await, (503, disabled.clone()));
+    for action in ["register", "confirm", "anonymousCreate", "forgotPasswordReset"] {
+        assert_eq!(ask(action, json!({"username": "demo"})).await, (501, disabled.clone()), "{action}");
+    }
+    assert_eq!(ask("validateGoto", json!({"goto": "/am"})).await, (401, "Access Denied".into()));
+    let goto = |url: &'static str| {
+        let rig = &rig;
+        async move { rig.send("POST", &format!("{USERS}?_action=validateGoto"), json!({"goto": url})).await.json }
+    };
+    assert_eq!(goto("https://am.example.com:8443/x").await["successURL"], "https://am.example.com:8443/x");
+    assert_eq!(goto("https://evil.example/x").await["successURL"], "/am/console");
+}
+
+/// d.6, oauth2-endpoints §20; G3.
+#[actix_web::test]
+async fn applications_of_a_user_are_listed_and_revoked_for_good() {
+    use crate::secrets::{HandleKind, Minted, grant_set_hint, new_grant_id};
+    use quorate_raft::{
+        ClientId, Command, Outcome, OwnerId, Span,
+        grant_sets::{Authorization, IssueAccess, IssueCode, NewAccess, Purchase, RedeemCode, Template},
+    };
+    use std::sync::Arc;
+    let rig = rig().await;
+    create(&rig, demo()).await;
+    create(&rig, json!({"username": "other", "userpassword": "correct horse"})).await;
+    for client in ["shop-app", "photos"] {
+        let body = json!({"coreOAuth2ClientConfig": {"scopes": ["read|Your albums", "write"]}});
+        let path = format!("/realms/root/realms/alpha/realm-config/agents/OAuth2Client/{client}");
+        let reply = rig.send("PUT", &path, body).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+    }
+    let fence = |kind, id: &str| rig.desk.document(&alpha(), kind, id).expect("stored").document.fence;
+    let issue = |client: &'static str, owner: &'static str, scope: &'static str| {
+        let (client, owner) = (ClientId::from(client), OwnerId::from(owner));
+        let client_fence = fence(Kind::OAuth2Client, client.as_str());
+        let template = Template {
+            realm: alpha(),
+            client_fence,
+            owner_fence: Some(fence(Kind::User, &owner.as_str().to_lowercase())),
+            scope: vec![scope.into()],
+            grant_type: "password".into(),
+            issuer: "x".into(),
+            audit_process: 0,
+            extra: "".into(),
+            client: client.clone(),
+            owner: owner.clone(),
+        };
+        let hint = grant_set_hint(&alpha(), &client, &owner);
+        let minted = Minted::new(HandleKind::Access, hint);
+        let (hash, ttl) = (minted.hash(), Span::from_secs(3600));
+        let access = NewAccess { hash, template: Arc::new(template), auth_time: 0, audit_counter: 0, ttl };
+        let issue = IssueAccess { hint, grant: new_grant_id(client_fence), access };
+        let desk = rig.desk.clone();
+        async move {
+            let outcome = desk.propose(Command::IssueAccess(issue)).await.expect("decided");
+            assert!(matches!(outcome, Outcome::Issued { .. }));
+            hash
+        }
+    };
+    let first = issue("shop-app", "Demo", "read").await;
+    let second = issue("shop-app", "Demo", "write").await;
+    let photos = issue("photos", "Demo", "read").await;
+    let others = issue("shop-app", "other", "read").await;
+    // A code that has bought a client-based token: the token lives nowhere but in itself.
+    let (client, owner) = (ClientId::from("shop-app"), OwnerId::from("Demo"));
+    let hint = grant_set_hint(&alpha(), &client, &owner);
+    let code = Minted::new(HandleKind::Code, hint);
+    let jti = Minted::new(HandleKind::Jti, hint).hash();
+    let grant = new_grant_id(fence(Kind::OAuth2Client, "shop-app"));
+    let authorization = Authorization {
+        realm: alpha(),
+        client: client.clone(),
+        client_fence: fence(Kind::OAuth2Client, "shop-app"),
+        owner,
+        owner_fence: fence(Kind::User, "demo"),
+        scope: vec!["openid".into()],
+        issuer: "x".into(),
+        grant,
+        redirect_uri: "https://app.example/cb".into(),
+        redirect_uri_sent: false,
+        challenge: None,
+        nonce: None,
+        claims: None,
+        acr: None,
+        auth_level: 0,
+        auth_time: 0,
+    };
+    let hash = code.hash();
+    let authorization = Arc::new(authorization);
+    let issue_code = IssueCode { hint, hash, authorization, ttl: Span::from_secs(60) };
+    let redeem = RedeemCode {
+        hint,
+        code: hash,
+        realm: alpha(),
+        client,
+        redirect_uri: None,
+        verifier: None,
+        purchase: Purchase::ClientBased { jti, ttl: Span::from_secs(7200) },
+    };
+    for command in [Command::IssueCode(issue_code), Command::RedeemCode(redeem)] {
+        assert!(matches!(rig.desk.propose(command).await, Ok(Outcome::Issued { .. })));
+    }
+
+    let path = format!("{USERS}/demo/oauth2/applications");
+    let own = rig.session(&alpha(), Kind::User, "demo").await;
+    let stranger = rig.session(&alpha(), Kind::User, "other").await;
+    let listed = rig.ask("GET", &format!("{path}?_queryFilter=true")).session(&own).go().await;
+    let items = listed.json["result"].as_array().expect("items");
+    assert_eq!(items.len(), 2, "{}", listed.text);
+    assert_eq!((&items[0]["_id"], &items[1]["_id"]), (&json!("photos"), &json!("shop-app")));
+    assert_eq!(items[1]["scopes"], json!({"read": "Your albums", "write": "write", "openid": "openid"}));
+    assert!(items[1]["expiryDateTime"].as_str().is_some_and(|text| text.len() == 24 && text.ends_with('Z')));
+    assert_eq!(
+        (&items[1]["name"], &items[1]["logoUri"], &listed.json["remainingPagedResults"]),
+        (&Value::Null, &Value::Null, &json!(-1))
+    );
+    for method in ["GET", "DELETE"] {
+        let tail = if method == "GET" { "?_queryFilter=true" } else { "/shop-app" };
+        let denied = rig.ask(method, &format!("{path}{tail}")).session(&stranger).go().await;
+        assert_eq!(denied.error(), (403, "User, other, not authorized."));
+        assert_eq!(rig.ask(method, &format!("{path}{tail}")).go().await.error(), (401, "Access Denied"));
+    }
+    let gone = rig.ask("DELETE", &format!("{path}/shop-app")).session(&own).go().await;
+    assert_eq!((gone.status, &gone.json["_id"]), (200, &json!("shop-app")), "{}", gone.text);
+    let views = rig.desk.views();
+    assert!(views.access(&first).is_none() && views.access(&second).is_none());
+    assert!(views.is_revoked(&jti, &grant), "the client-based one, too");
+    assert!(views.access(&photos).is_some() && views.access(&others).is_some(), "and nothing else");
+    let again = rig.ask("DELETE", &format!("{path}/shop-app")).session(&own).go().await;
+    assert_eq!(again.error(), (404, "Resource cannot be found."));
+    let listed = rig.get(&format!("{path}?_queryFilter=true")).await;
+    assert_eq!(listed.json["resultCount"], 1);
+    let filtered = rig.get(&format!("{path}?_queryFilter=name+pr")).await;
+    assert_eq!(filtered.status, 501);
+    assert_eq!(rig.admin("DELETE", &format!("{path}/photos")).go().await.status, 200);
+    let none = rig.get(&format!("{path}?_queryFilter=true")).await;
+    assert_eq!(none.json["result"], json!([]));
 }

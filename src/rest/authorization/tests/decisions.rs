@@ -142,7 +142,7 @@ async fn sessions_and_their_facts() {
     let anyone = |name: &str| with(policy(name), "subject", json!({"type": "AuthenticatedUsers"}));
     let token = json!({"ssoToken": mona});
     service.policy(&anyone("any")).await;
-    let identity = json!({"type": "Identity", "subjectValues": ["ID=mona, ou=user,ou=am-config"]});
+    let identity = json!({"type": "Identity", "subjectValues": ["ID=mona, ou=user,O=alpha, ou=services,ou=am-config"]});
     service.policy(&with(policy("her"), "subject", identity)).await;
     let profile = json!([{"type": "User", "propertyName": "mail", "propertyValues": []},
         {"type": "User", "propertyName": "userpassword", "propertyValues": []}]);

@@ -109,7 +109,10 @@ async fn a_collection_is_not_read() {
 async fn an_update_is_not_lost_to_who_insists() {
     let service = Service::with_w().await;
     service.policy(&policy("r")).await;
-    for (path, body) in [("policies/r", policy("r")), ("applications/w", set("w", &["W"]))] {
+    let of_type = json!({"name": "W", "patterns": ["api://w/*"], "actions": {"GRANT": true, "AUDIT": true}});
+    for (path, body) in
+        [("policies/r", policy("r")), ("applications/w", set("w", &["W"])), ("resourcetypes/W", of_type)]
+    {
         let put = |tag: Option<String>, description: &str| {
             let ask = service.rig.admin("PUT", &format!("{ALPHA}/{path}")).at(routes(crate::rest::routes()));
             let body = with(body.clone(), "description", json!(description));

@@ -1,0 +1,226 @@
+//! Queries over stored documents, without copying them: what is asked for by id is looked up, what is asked for by the
+//! beginning of an id is a range, filters look at what is stored and parsed already, and only what is on the page is made
+//! into an [`Item`].
+//!
+//! | crest.md | it says                                                         | here             |
+//! |----------|-----------------------------------------------------------------|------------------|
+//! | §7.3     | strings ignore case: so do ids, and rows are sorted accordingly | [`Span`]         |
+//! | §8       | `_queryId` of identities is a pattern of ids                    | [`Rows::takes_patterns`] |
+//! | §9       | sort, then skip, then take; missing values first                | [`Query::scan`]  |
+//!
+//! A resource tells how its stored documents look ([`Rows`]) and calls [`Query::scan`] with
+//! [`Desk::rows`](crate::desk::Desk::rows).
+
+use super::{
+    Error, Item, Listing, Query, Totals,
+    filter::{Assertion, Filter, Operator},
+    pointer::{Names, Pointer},
+    query::{Select, sortable, wildcard},
+};
+use crate::views::{Ordered, Row};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// How stored documents look to whoever asks for them.
+pub trait Rows {
+    /// Whether `member` is the id, whatever its letter case: beside `_id`, which always is.
+    fn is_id(&self, member: &str) -> bool;
+
+    /// Whether `_queryId` is a pattern of ids.
+    fn takes_patterns(&self) -> bool {
+        false
+    }
+
+    /// Whether a row is one of the resources at all.
+    fn has(&self, _: &Row) -> bool {
+        true
+    }
+
+    /// What [`item`](Self::item) would show as `member`, borrowed where it is stored like that. Nothing for what is not shown:
+    /// nobody may probe for it.
+    fn member<'r>(&self, row: &'r Row, member: &str) -> Option<Cow<'r, Value>>;
+
+    /// The row as it is shown.
+    fn item(&self, row: &Row) -> Item;
+}
+
+/// Ids in lower case from `from` to before `to`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Span {
+    from: String,
+    /// `None` for no end.
+    to: Option<String>,
+}
+
+impl Span {
+    fn all() -> Self {
+        Self { from: String::new(), to: None }
+    }
+
+    fn one(id: &str) -> Self {
+        let from = id.to_lowercase();
+        Self { to: Some(format!("{from}\0")), from }
+    }
+
+    fn beginning(head: &str) -> Self {
+        let from = head.to_lowercase();
+        // After everything that begins like that: no character follows the last.
+        Self { to: (!from.is_empty()).then(|| format!("{from}{}", char::MAX)), from }
+    }
+
+    fn holds(&self, row: &Row) -> bool {
+        self.to.as_deref().is_none_or(|to| *row.folded < *to)
+    }
+}
+
+/// Where the rows are that `filter` can select: spans in order that do not overlap.
+fn spans(filter: &Filter, of: &impl Rows) -> Vec<Span> {
+    let mut spans = bounds(filter, of).unwrap_or_else(|| vec![Span::all()]);
+    spans.sort_unstable();
+    let mut apart: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match apart.last_mut() {
+            Some(last) if last.to.as_ref().is_none_or(|to| span.from < *to) => {
+                last.to = match (last.to.take(), span.to) {
+                    (Some(a), Some(b)) => Some(a.max(b)),
+                    _ => None,
+                };
+            }
+            _ => apart.push(span),
+        }
+    }
+    apart
+}
+
+/// `None` for anywhere.
+fn bounds(filter: &Filter, of: &impl Rows) -> Option<Vec<Span>> {
+    match filter {
+        Filter::Literal(false) => Some(Vec::new()),
+        Filter::Compare(pointer, operator, Assertion::Text(text)) => {
+            let [member] = pointer.elements() else {
+                return None;
+            };
+            let id = member == "_id" || of.is_id(member);
+            match operator {
+                Operator::Equal if id => Some(vec![Span::one(text)]),
+                Operator::StartsWith if id && !text.is_empty() => Some(vec![Span::beginning(text)]),
+                _ => None,
+            }
+        }
+        // One part that narrows is enough: the best, which is the one that looks things up.
+        Filter::And(parts) => parts.iter().filter_map(|part| bounds(part, of)).min_by_key(|spans| {
+            spans
+                .iter()
+                .map(|span| if span.to.as_ref().is_some_and(|to| to.ends_with('\0')) { 1 } else { 1000 })
+                .sum::<usize>()
+        }),
+        Filter::Or(parts) => parts
+            .iter()
+            .map(|part| bounds(part, of))
+            .collect::<Option<Vec<_>>>()
+            .map(|spans| spans.into_iter().flatten().collect()),
+        Filter::Literal(true) | Filter::Compare(..) | Filter::Present(_) | Filter::Not(_) => None,
+    }
+}
+
+/// What `pointer` finds in a row.
+fn find<'r>(row: &'r Row, pointer: &Pointer, of: &impl Rows) -> Option<Cow<'r, Value>> {
+    let (member, rest) = pointer.elements().split_first()?;
+    let value = of.member(row, member)?;
+    if rest.is_empty() {
+        return Some(value);
+    }
+    let rest = Pointer::of(rest.iter().cloned());
+    match value {
+        Cow::Borrowed(value) => rest.resolve(value, Names::AnyCase).map(Cow::Borrowed),
+        Cow::Owned(value) => rest.resolve(&value, Names::AnyCase).cloned().map(Cow::Owned),
+    }
+}
+
+/// A match, and what it is sorted by.
+type Keyed<'r> = (Vec<Option<Cow<'r, Value>>>, &'r Row);
+
+impl Query {
+    /// Answers from `rows`, which look as `of` says.
+    ///
+    /// # Errors
+    /// 501 for what the resource does not support.
+    pub fn scan(&self, rows: &Ordered, of: &impl Rows, totals: Totals) -> Result<Listing, Error> {
+        self.scan_counting(rows, of, totals, &mut 0)
+    }
+
+    /// [`scan`](Self::scan), adding up in `touched` at how many rows it looked.
+    fn scan_counting(
+        &self,
+        rows: &Ordered,
+        of: &impl Rows,
+        totals: Totals,
+        touched: &mut usize,
+    ) -> Result<Listing, Error> {
+        self.check_paging(totals)?;
+        let everything = Filter::Literal(true);
+        let (filter, pattern) = match &self.select {
+            Select::Filter(filter) => (filter, None),
+            Select::Id(pattern) if of.takes_patterns() => (&everything, Some(pattern.to_lowercase())),
+            Select::Id(_) | Select::Expression(_) => return Err(Error::no_query("null")),
+        };
+        let spans = match pattern.as_deref() {
+            None => spans(filter, of),
+            Some(pattern) => match pattern.split_once('*') {
+                Some((head, _)) => vec![Span::beginning(head)],
+                None if pattern.is_empty() => vec![Span::all()],
+                None => vec![Span::one(pattern)],
+            },
+        };
+        let selected = |row: &&Row| {
+            let fits = match pattern.as_deref() {
+                Some(pattern) => pattern.is_empty() || wildcard(pattern, &row.folded),
+                None => filter.selects_what(&|pointer| find(row, pointer, of)),
+            };
+            fits && of.has(row)
+        };
+        let visited = spans.iter().flat_map(|span| rows.since(&span.from).take_while(|row| span.holds(row)));
+        let matches = visited.inspect(|_| *touched += 1).filter(selected);
+        let (from, most) = match self.page_size {
+            0 => (0, usize::MAX),
+            size => (self.offset, size),
+        };
+        if self.sort.is_empty() {
+            let mut count = 0;
+            let mut page = Vec::new();
+            for row in matches {
+                if count >= from && page.len() < most {
+                    page.push(of.item(row));
+                }
+                count += 1;
+            }
+            return Ok(self.listing(page, count, totals));
+        }
+        let mut keyed: Vec<Keyed<'_>> = matches.map(|row| (self.keys(row, of), row)).collect();
+        let count = keyed.len();
+        // Rows are all different: sorting by them last makes the order total, and any sort a stable one.
+        let order = |(a, left): &Keyed<'_>, (b, right): &Keyed<'_>| {
+            self.order(a, b).then_with(|| (&left.folded, &left.id).cmp(&(&right.folded, &right.id)))
+        };
+        let end = from.saturating_add(most).min(count);
+        if end < count {
+            keyed.select_nth_unstable_by(end, order);
+            keyed.truncate(end);
+        }
+        keyed.sort_unstable_by(order);
+        let page = keyed.into_iter().skip(from).map(|(_, row)| of.item(row)).collect();
+        Ok(self.listing(page, count, totals))
+    }
+
+    /// What a row is sorted by.
+    fn keys<'r>(&self, row: &'r Row, of: &impl Rows) -> Vec<Option<Cow<'r, Value>>> {
+        let key = |pointer: &Pointer| match find(row, pointer, of)? {
+            Cow::Borrowed(value) => sortable(value).map(Cow::Borrowed),
+            Cow::Owned(value) => sortable(&value).cloned().map(Cow::Owned),
+        };
+        self.sort.iter().map(|key_of| key(&key_of.pointer)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+use super::*;
+use crate::{
+    crest::Params,
+    views::{Entry, Views},
+};
+use quorate_raft::{Document, Seq};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Documents with a `name` that is the id as it is written, a secret, and some attributes.
+struct People;
+
+impl Rows for People {
+    fn is_id(&self, member: &str) -> bool {
+        member.eq_ignore_ascii_case("name")
+    }
+
+    fn takes_patterns(&self) -> bool {
+        true
+    }
+
+    fn has(&self, row: &Row) -> bool {
+        &*row.id != "hidden"
+    }
+
+    fn member<'r>(&self, row: &'r Row, member: &str) -> Option<Cow<'r, Value>> {
+        match member {
+            id if id == "_id" || self.is_id(id) => row.entry.json().get("name").map(Cow::Borrowed),
+            "_rev" => Some(Cow::Owned(row.entry.document.revision.0.to_string().into())),
+            "secret" => None,
+            other => row.entry.json().get(other).map(Cow::Borrowed),
+        }
+    }
+
+    fn item(&self, row: &Row) -> Item {
+        let mut content = row.entry.json().as_object().cloned().unwrap_or_default();
+        content.remove("secret");
+        let name = content.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Item::new(name, Some(row.entry.document.revision), content)
+    }
+}
+
+fn people(names: impl IntoIterator<Item = String>) -> Ordered {
+    let mut rows = Ordered::default();
+    for (n, name) in names.into_iter().enumerate() {
+        let body = json!({
+            "name": name, "secret": "x", "team": [format!("t{}", n % 3)], "age": n % 50, "address": {"city": "Ulm"},
+        });
+        let body = Arc::from(body.to_string().into_bytes());
+        let document = Document { body, revision: Seq(n as u64), fence: Seq(0), references: vec![] };
+        rows.set(&Arc::from(name.to_lowercase()), Some(Arc::new(Entry::new(Arc::new(document)))));
+    }
+    rows
+}
+
+fn query(parameters: &str) -> Query {
+    Params::parse(parameters).and_then(|params| Query::parse(&params)).expect(parameters)
+}
+
+fn ask(rows: &Ordered, parameters: &str) -> (String, i64, usize) {
+    let mut touched = 0;
+    let listing = query(parameters).scan_counting(rows, &People, Totals::Remaining, &mut touched).expect(parameters);
+    let ids: Vec<&str> = listing.items.iter().map(|item| item.id.as_str()).collect();
+    (ids.join(" "), listing.remaining, touched)
+}
+
+/// What is asked for by id costs what is found, not what is stored.
+#[test]
+fn ids_are_looked_up_and_their_beginnings_are_ranges() {
+    let rows = people((0..5000).map(|n| format!("User{n:04}")));
+    for (parameters, found, touched) in [
+        ("_queryFilter=_id+eq+'user0042'", "User0042", 1),
+        ("_queryFilter=NAME+eq+\"USER0042\"", "User0042", 1),
+        ("_queryFilter=_id+eq+'nobody'", "", 0),
+        ("_queryFilter=_id+eq+'user0042'+and+age+eq+42", "User0042", 1),
+        ("_queryFilter=age+eq+43+and+_id+eq+'user0042'", "", 1),
+        ("_queryFilter=_id+sw+'user1'+and+name+eq+'user0042'", "", 1),
+        ("_queryFilter=_id+eq+'user0042'+or+name+eq+'user0007'", "User0007 User0042", 2),
+        ("_queryFilter=_id+eq+'user0042'+or+name+sw+'USER004'+and+age+eq+41", "User0041 User0042", 10),
+        ("_queryFilter=_id+sw+'user499'+and+age+gt+97", "", 10),
+        ("_queryFilter=false", "", 0),
+        ("_queryId=user0042", "User0042", 1),
+        ("_queryId=USER004*2", "User0042", 10),
+        ("_queryFilter=_id+sw+'user004'&_pageSize=2&_pagedResultsOffset=1", "User0041 User0042", 10),
+    ] {
+        let (ids, _, seen) = ask(&rows, parameters);
+        assert_eq!((ids.as_str(), seen), (found, touched), "{parameters}");
+    }
+    assert_eq!(ask(&rows, "_queryFilter=_id+co+'0042'").2, 5000, "what is no beginning is searched for");
+    assert_eq!(ask(&rows, "_queryFilter=!+(_id+eq+'user0042')&_pageSize=1").2, 5000);
+    assert_eq!(ask(&rows, "_queryFilter=_id+sw+''&_pageSize=1").2, 5000);
+}
+
+/// The same as building everything first and looking then.
+#[test]
+fn it_answers_what_the_long_way_answers() {
+    let mut names: Vec<String> = (0..300).map(|n| format!("{}{n}", ["a", "B", "aé", "Z", "É"][n % 5])).collect();
+    names.push("hidden".into());
+    let rows = people(names);
+    let items = || rows.iter().filter(|row| People.has(row)).map(|row| People.item(row));
+    for parameters in [
+        "_queryFilter=true",
+        "_queryFilter=true&_pageSize=7&_pagedResultsOffset=290",
+        "_queryFilter=true&_sortKeys=-age,name&_pageSize=20&_pagedResultsOffset=15",
+        "_queryFilter=true&_sortKeys=team,-_rev",
+        "_queryFilter=true&_sortKeys=nosuch",
+        "_queryFilter=team+eq+'T1'+and+age+lt+9",
+        "_queryFilter=address/city+eq+'ulm'+and+_id+co+'é1'",
+        "_queryFilter=_id+sw+'É'",
+        "_queryFilter=_id+sw+'b1'+or+_id+sw+'b'",
+        "_queryFilter=_id+eq+'B11'+or+_id+sw+'b1'+or+age+eq+3",
+        "_queryFilter=team/0+co+'2'+and+!+(age+gt+5)",
+        "_queryFilter=secret+pr",
+        "_queryFilter=_rev+eq+'17'",
+        "_queryFilter=age+zz+3+or+age+eq+3",
+        "_queryId=*1*",
+        "_queryId=AÉ*",
+        "_queryId=",
+    ] {
+        let query = query(parameters);
+        let long = query.by_id_pattern(items(), Names::AnyCase, Totals::Remaining);
+        assert_eq!(query.scan(&rows, &People, Totals::Remaining), long, "{parameters}");
+    }
+    let unpaged = query("_queryFilter=true&_pageSize=1").scan(&rows, &People, Totals::Unpaged);
+    assert_eq!(unpaged, Err(Error::new(501, "Query paging not currently supported")));
+    let expression = query("_queryExpression=x").scan(&rows, &People, Totals::Exact);
+    assert_eq!(expression.map_err(|error| error.code()), Err(501));
+}
+
+/// Views show the same documents both ways.
+#[actix_web::test]
+async fn rows_follow_every_change_of_documents() {
+    use crate::desk::{delete, put};
+    use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath};
+    let (desk, _) = crate::testing::desk().await;
+    let root = RealmPath::root();
+    let key = |id: &str| DocumentKey::new(&root, Kind::Script, id);
+    let write = |id: &str| put(key(id), Precondition::Any, &json!({"name": id}), vec![], false);
+    let ids = |views: &Views| views.rows(&root, Kind::Script).iter().map(|row| row.id.to_string()).collect::<Vec<_>>();
+    assert!(ids(desk.views()).is_empty());
+    desk.write(vec![write("b"), write("A"), write("c")]).await.expect("writes");
+    let held = desk.rows(&root, Kind::Script);
+    assert_eq!(ids(desk.views()), ["A", "b", "c"]);
+    desk.write(vec![delete(key("b"), Precondition::Present), write("c")]).await.expect("writes");
+    assert_eq!(ids(desk.views()), ["A", "c"]);
+    assert_eq!(held.len(), 3, "who reads is not disturbed");
+    for row in desk.rows(&root, Kind::Script).iter() {
+        let entry = desk.views().entry(&key(&row.id)).expect("the same document");
+        assert!(Arc::ptr_eq(&entry, &row.entry), "and no second copy");
+    }
+    desk.write(vec![delete(key("A"), Precondition::Any), delete(key("c"), Precondition::Any)]).await.expect("writes");
+    assert!(ids(desk.views()).is_empty());
+    assert!(!desk.views().collections.pin().contains_key(&(root.clone(), Kind::Script)));
+}

@@ -1,0 +1,3 @@
+/*
+ * Runs in the browser: assign what the server-side script shall see to `output.value`.
+ */

@@ -1,0 +1,3 @@
+/*
+ * May say who may act for the subject of a token, with token.setMayAct(value).
+ */

@@ -1,0 +1,102 @@
+//! The parents: services of a realm, and of the cluster.
+
+use super::{GlobalService, RealmService, TABLE};
+use crate::crest::{Call, Error, Item, Listing, Object, Query, Resource, Shape, Totals, Version};
+use serde_json::{Value, json};
+
+/// The services of a realm.
+pub struct AllServices;
+
+/// The services of the cluster.
+pub struct AllGlobalServices;
+
+fn named(id: &str, name: &str, item: &Item) -> Item {
+    let content = json!({"name": name}).as_object().cloned().unwrap_or_default();
+    Item { id: id.to_owned(), revision: item.revision.clone(), content }
+}
+
+/// As a parent shows a descendent: whole, under its id, without revision (crest.md §16).
+fn descendent(id: &str, item: Item) -> Value {
+    Item { id: id.to_owned(), revision: None, ..item }.whole()
+}
+
+/// The services that the realm has created.
+fn created<'c>(call: &'c Call<'_>) -> impl Iterator<Item = (&'static str, &'static str, Item)> + 'c {
+    TABLE.iter().filter_map(move |service| {
+        let resource = RealmService::of(service)?;
+        let (revision, stored) = resource.find(call)?;
+        Some((service.id, service.name, resource.shown(Some(revision), &stored)))
+    })
+}
+
+fn all<'c>(call: &'c Call<'_>) -> impl Iterator<Item = (&'static str, &'static str, Item)> + 'c {
+    TABLE.iter().map(move |service| {
+        let resource = GlobalService(service);
+        let (revision, stored) = resource.find(call);
+        (service.id, service.name, resource.shown(Some(revision), &stored))
+    })
+}
+
+impl Resource for AllServices {
+    fn shape(&self) -> Shape {
+        Shape::List
+    }
+
+    fn versions(&self) -> &[Version] {
+        &[Version(1, 0)]
+    }
+
+    async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
+        query.answer_all(created(call).map(|(id, name, item)| named(id, name, &item)), Totals::Unpaged)
+    }
+
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+        let types = TABLE.iter().filter(|service| service.realm.is_some());
+        match name {
+            "getAllTypes" => {
+                let markers: Vec<Value> = types.map(|service| service.marker()).collect();
+                Ok(Some(json!({"result": markers})))
+            }
+            "getCreatableTypes" => {
+                let missing = types.filter(|service| call.desk.views().entry(&service.realm_key(call.realm)).is_none());
+                let markers: Vec<Value> = missing.map(|service| service.marker()).collect();
+                Ok(Some(json!({"result": markers})))
+            }
+            "nextdescendents" => {
+                let services: Vec<Value> = created(call).map(|(id, _, item)| descendent(id, item)).collect();
+                Ok(Some(json!({"result": services})))
+            }
+            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+        }
+    }
+}
+
+impl Resource for AllGlobalServices {
+    fn shape(&self) -> Shape {
+        Shape::List
+    }
+
+    fn versions(&self) -> &[Version] {
+        &[Version(1, 0)]
+    }
+
+    async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
+        query.answer_all(all(call).map(|(id, name, item)| named(id, name, &item)), Totals::Unpaged)
+    }
+
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+        match name {
+            "getAllTypes" => {
+                let markers: Vec<Value> = TABLE.iter().map(|service| service.marker()).collect();
+                Ok(Some(json!({"result": markers})))
+            }
+            // All of them are there already.
+            "getCreatableTypes" => Ok(Some(json!({"result": []}))),
+            "nextdescendents" => {
+                let services: Vec<Value> = all(call).map(|(id, _, item)| descendent(id, item)).collect();
+                Ok(Some(json!({"result": services})))
+            }
+            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+        }
+    }
+}

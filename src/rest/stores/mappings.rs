@@ -1,0 +1,162 @@
+//! Which aliases a label has.
+
+use super::{ring, ring_key, unusable};
+use crate::{
+    crest::{
+        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
+    },
+    desk::put,
+    keys::{
+        KeyError, RemapError,
+        ring::{LABELS, Label, MAX_ALIASES, Mappings, Purpose, is_alias},
+    },
+    rest::agents::{fits, tag},
+    views::Entry,
+};
+use quorate_raft::Precondition;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The mappings of the store.
+pub struct LabelMappings;
+
+const EXISTS: &str = "Unable to save config: Service already exists";
+
+fn marker() -> Value {
+    json!({"_id": "mappings", "name": "Mappings", "collection": true})
+}
+
+fn item(label: &Label, aliases: &[String]) -> Item {
+    let content = json!({"secretId": label.name, "aliases": aliases, "_type": marker()});
+    let content = content.as_object().cloned().unwrap_or_default();
+    let tag = tag(Value::Object(content.clone()).to_string().as_bytes(), None);
+    Item { id: label.name.to_owned(), revision: Some(tag), content }
+}
+
+/// The mappings that a stored ring has.
+pub(super) fn all(ring: &Entry) -> Vec<Item> {
+    let mappings = Mappings::of(ring.json());
+    let mapped = LABELS.iter().filter(|label| !mappings.aliases(label).is_empty());
+    mapped.map(|label| item(label, mappings.aliases(label))).collect()
+}
+
+/// The mapping of the label `id`, and the ring it lies in.
+fn find(call: &Call<'_>, id: &str) -> Result<(&'static Label, Vec<String>, Arc<Entry>), Error> {
+    let ring = ring(call)?;
+    let label = Label::find(id).ok_or_else(Error::not_found)?;
+    let aliases = Mappings::of(ring.json()).aliases(label).to_vec();
+    Ok((label, aliases, ring))
+}
+
+/// What a client sends: aliases, each once, the active one first.
+fn aliases(label: &Label, content: &Object) -> Result<Vec<String>, Error> {
+    const NAMES: [&str; 2] = ["secretId", "aliases"];
+    if content.keys().any(|name| !name.starts_with('_') && !NAMES.contains(&name.as_str())) {
+        return Err(Error::invalid_attribute(NAMES));
+    }
+    if content.get("secretId").is_some_and(|id| id != label.name) {
+        return Err(Error::invalid_value("Secret ID"));
+    }
+    let given = content.get("aliases").and_then(Value::as_array);
+    let given: Option<Vec<&str>> = given.and_then(|given| given.iter().map(Value::as_str).collect());
+    let fits = |aliases: &Vec<&str>| {
+        let once = aliases.iter().enumerate().all(|(n, alias)| !aliases.iter().take(n).any(|earlier| earlier == alias));
+        !aliases.is_empty() && aliases.len() <= MAX_ALIASES && once && aliases.iter().all(|alias| is_alias(alias))
+    };
+    let aliases = given.filter(fits).ok_or_else(|| Error::invalid_value("Aliases"))?;
+    Ok(aliases.into_iter().map(str::to_owned).collect())
+}
+
+/// Maps `label` to `aliases`, in the ring as it was read.
+async fn remap(call: &Call<'_>, ring: &Arc<Entry>, label: &'static Label, aliases: Vec<String>) -> Result<(), Error> {
+    let (desk, entry) = (call.desk.clone(), ring.clone());
+    // Making a key takes its time.
+    let made = actix_web::web::block(move || desk.keys().remap(entry.json(), label, aliases)).await;
+    let made = made.map_err(|_| unusable(&KeyError::Crypto))?;
+    let body = made.map_err(|error| match error {
+        RemapError::OtherAlgorithm => Error::invalid_value("Aliases"),
+        RemapError::Keys(error) => unusable(&error),
+    })?;
+    let when = Precondition::Revision(ring.document.revision);
+    call.write(put(ring_key(), when, &body, Vec::new(), false)).await.map_err(Error::from)?;
+    Ok(())
+}
+
+impl Resource for LabelMappings {
+    fn shape(&self) -> Shape {
+        Shape::Collection
+    }
+
+    fn versions(&self) -> &[Version] {
+        &[Version(1, 0)]
+    }
+
+    async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {
+        let text = |name: &str| create.content.get(name).and_then(Value::as_str);
+        let id = create.id.or_else(|| text("secretId")).or_else(|| text("_id"));
+        let label = id.and_then(Label::find).ok_or_else(|| Error::invalid_value("Secret ID"))?;
+        let (label, former, ring) = find(call, label.name)?;
+        if !former.is_empty() {
+            return Err(create.taken(call, EXISTS));
+        }
+        let aliases = aliases(label, create.content)?;
+        remap(call, &ring, label, aliases.clone()).await?;
+        Ok(item(label, &aliases))
+    }
+
+    async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
+        match find(call, id)? {
+            (_, aliases, _) if aliases.is_empty() => Err(Error::not_found()),
+            (label, aliases, _) => Ok(item(label, &aliases)),
+        }
+    }
+
+    async fn update(&self, call: &Call<'_>, id: &str, content: &Object, when: &Match) -> Result<Item, Error> {
+        let (label, former, ring) = find(call, id)?;
+        if former.is_empty() {
+            return Err(Error::not_found());
+        }
+        fits(when, id, item(label, &former).revision.as_deref().unwrap_or_default())?;
+        let aliases = aliases(label, content)?;
+        if aliases != former {
+            remap(call, &ring, label, aliases.clone()).await?;
+        }
+        Ok(item(label, &aliases))
+    }
+
+    async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {
+        let (label, former, ring) = find(call, id)?;
+        if former.is_empty() {
+            return Err(Error::not_found());
+        }
+        let item = item(label, &former);
+        fits(when, id, item.revision.as_deref().unwrap_or_default())?;
+        if label.purpose == Purpose::Internal {
+            return Err(Error::new(409, "Without this mapping nobody could sign in"));
+        }
+        remap(call, &ring, label, Vec::new()).await?;
+        Ok(item)
+    }
+
+    async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
+        query.answer(all(&*ring(call)?), Names::Exact, Totals::Unpaged)
+    }
+
+    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+        match (id, name) {
+            (None, "getType") => Ok(Some(marker())),
+            (None, "template") => Ok(Some(json!({"secretId": "", "aliases": []}))),
+            (None, "schema") => {
+                let labels: Vec<&str> = LABELS.iter().map(|label| label.name).collect();
+                Ok(Some(json!({"type": "object", "properties": {
+                    "secretId": {"title": "Secret ID", "description": "", "propertyOrder": 100, "required": true,
+                        "type": "string", "enum": labels, "exampleValue": ""},
+                    "aliases": {"title": "Aliases", "description": "", "propertyOrder": 200, "required": true,
+                        "type": "array", "items": {"type": "string"}, "exampleValue": ""},
+                }})))
+            }
+            (Some(_), "nextdescendents") => Ok(Some(json!({"result": []}))),
+            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+        }
+    }
+}
