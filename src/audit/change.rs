@@ -142,8 +142,7 @@ const fn place(kind: Kind) -> (Topic, &'static str, Component) {
 /// What an event calls a document: identities by their universal id, the rest by realm, kind and id.
 fn object_id(key: &DocumentKey) -> String {
     match key.kind {
-        Kind::User => crate::sessions::universal_id(&key.realm, key),
-        Kind::Group => format!("id={},ou=group,{}", key.id, crate::sessions::realm_dn(&key.realm)),
+        Kind::User | Kind::Group => crate::sessions::universal_id(&key.realm, key),
         Kind::Realm => key.id.to_string(),
         kind => format!("{}/{kind:?}/{}", key.realm.as_str().trim_end_matches('/'), key.id),
     }

@@ -11,7 +11,7 @@
 
 use crate::caller::Caller;
 use actix_web::dev::ServiceRequest;
-use quorate_raft::{RealmPath, TokenHash};
+use quorate_raft::{DocumentKey, Kind, RealmPath, TokenHash};
 use std::{
     future::Future,
     net::SocketAddr,
@@ -148,7 +148,7 @@ pub fn called_by(caller: &Caller) {
 
 /// Tells which OAuth 2.0 client calls. What was told first counts.
 pub fn client(realm: &RealmPath, id: &str) {
-    let id = || format!("id={id},ou=agent,{}", crate::sessions::realm_dn(realm)).into();
+    let id = || crate::sessions::universal_id(realm, &DocumentKey::new(realm, Kind::OAuth2Client, id)).into();
     let user = || User { id: id(), tracking_id: None, session: None };
     tell(|context| _ = context.user.get_or_init(user));
 }
