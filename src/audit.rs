@@ -38,7 +38,7 @@ pub use topic::{Body, Component, Event, Head, Topic};
 
 use crate::{config::LogFormat, host};
 use authentication::Authentication;
-use context::{Context, Ids};
+use context::Ids;
 use files::{Directory, Writer};
 use queue::Recorder;
 use quorate_raft::RealmPath;

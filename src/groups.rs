@@ -49,9 +49,12 @@ impl Group {
     }
 }
 
+/// A user, by realm and id.
+type User = (RealmPath, Arc<str>);
+
 /// Which groups a user is in: the other direction of what groups say, kept with every change of a group.
 #[derive(Default)]
-pub struct Memberships(HashMap<(RealmPath, Arc<str>), Arc<[Arc<str>]>>);
+pub struct Memberships(HashMap<User, Arc<[Arc<str>]>>);
 
 impl Memberships {
     /// The ids of the groups of a user of `realm`, in order.

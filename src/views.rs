@@ -77,6 +77,9 @@ impl Entry {
     }
 }
 
+/// Is told of sessions.
+type Watcher = Box<dyn Fn(&Session) + Send + Sync>;
+
 /// Everything that is published.
 #[derive(Default)]
 pub struct Views {
@@ -111,7 +114,7 @@ pub struct Views {
 /// Sessions that have ended, on their way to whoever wants to know which of them timed out.
 #[derive(Default)]
 struct Ended {
-    watch: OnceLock<Box<dyn Fn(&Session) + Send + Sync>>,
+    watch: OnceLock<Watcher>,
     gone: Mutex<Vec<Arc<Session>>>,
 }
 

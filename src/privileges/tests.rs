@@ -138,12 +138,15 @@ async fn status(rig: &Rig, session: &str, method: &str, path: &str) -> (u16, Str
     (reply.status, reply.json["message"].as_str().unwrap_or_default().to_owned())
 }
 
+/// A method, a path, and what it takes.
+type Tried<'t> = (&'t str, &'t str, Right);
+
 /// Every privilege at every endpoint with every verb: let in exactly where the table says.
 #[actix_web::test]
 async fn every_privilege_opens_its_endpoints_over_http() {
     let rig = rig().await;
     let session = ann(&rig).await;
-    let endpoints: [(&str, Endpoint, &[(&str, &str, Right)]); 12] = [
+    let endpoints: [(&str, Endpoint, &[Tried<'_>]); 12] = [
         (
             "policies",
             Endpoint::Policies,

@@ -15,7 +15,7 @@ fn folded(name: &str) -> Cow<'_, str> {
     if name.bytes().any(|b| b.is_ascii_uppercase()) { name.to_ascii_lowercase().into() } else { name.into() }
 }
 
-fn aliases<'b>(body: Option<&'b Value>) -> impl Iterator<Item = &'b str> {
+fn aliases(body: Option<&Value>) -> impl Iterator<Item = &str> {
     let listed = body.and_then(|body| body.get("aliases")).and_then(Value::as_array);
     listed.into_iter().flatten().filter_map(Value::as_str).filter(|alias| !alias.contains('/'))
 }

@@ -52,12 +52,15 @@ pub struct PlainCall {
 
 type Handler = Rc<dyn Fn(PlainCall) -> LocalBoxFuture<'static, HttpResponse>>;
 
+/// Makes a resource for what stands in the path for `{…}`.
+type Maker = Rc<dyn Fn(&[String]) -> Rc<dyn Served>>;
+
 /// What an endpoint is.
 #[derive(Clone)]
 pub(super) enum Target {
     Resource(Rc<dyn Served>),
-    /// A resource below another one: made for what stands in the path for `{…}`.
-    Below(Rc<dyn Fn(&[String]) -> Rc<dyn Served>>),
+    /// A resource below another one.
+    Below(Maker),
     Plain {
         csrf: Csrf,
         handler: Handler,

@@ -145,7 +145,7 @@ mod tests {
         for step in 0..6000_u64 {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let id: Arc<str> = format!("{}{}", if dice >> 60 == 0 { "U" } else { "u" }, (dice >> 33) % 1500).into();
-            if (dice >> 20) % 3 == 0 {
+            if (dice >> 20).is_multiple_of(3) {
                 ordered.set(&id, None);
                 model.remove(&(id.to_lowercase(), id.clone()));
             } else {

@@ -306,7 +306,7 @@ mod naive {
     fn merged(list: Vec<Value>, more: Vec<Value>, is_set: bool) -> Value {
         let mut all = list;
         for value in more {
-            if !(is_set && all.iter().any(|known| *known == value)) {
+            if !(is_set && all.contains(&value)) {
                 all.push(value);
             }
         }
