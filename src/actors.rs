@@ -207,6 +207,7 @@ impl Owners for Actors {
         if let Some((at, seq)) = reached {
             self.views.reach(at);
             self.views.has_applied(seq);
+            self.views.tell_timeouts(at);
         }
         outcomes
     }
@@ -229,6 +230,7 @@ impl Owners for Actors {
         join_all(self.grants.iter().zip(grants).map(|(owner, shard)| ask(owner, Install(shard)))).await;
         ask(&self.blacklist, Install(blacklist)).await;
         ask(&self.sessions, Install(sessions)).await;
+        self.views.forget_ended();
         ask(&self.attempts, Install(attempts)).await;
         let policy: Vec<DocumentChange> = documents.iter().filter(|(key, _)| policy_sets::concerns(key)).collect();
         ask(&self.documents, Install(documents)).await;

@@ -1,329 +1,253 @@
-//! A record of decisions: one structured event for each, written by a thread of its own behind a bounded queue.
+//! What is written down of what happens: policy decisions, and AM's audit topics (authn-sessions-realms.md f.6).
 //!
-//! | it says                                              | here                                    |
-//! |------------------------------------------------------|-----------------------------------------|
-//! | complete or sampled, per policy set                  | [`Settings`], [`Share`]                 |
-//! | a full queue drops, counted, or refuses (PD-10)      | [`WhenFull`], [`Audit::record`]         |
-//! | drops are visible                                    | [`telemetry::DECISION_EVENTS`]          |
-//! | nobody's name is in it                               | [`Event::subject`]                      |
-//! | which version of the set decided (PD-07)             | [`Event::version`]                      |
-//! | nobody waits for it, and it costs little             | `queue`, `event`                        |
+//! | what                                             | noticed in                                   | module             |
+//! |--------------------------------------------------|----------------------------------------------|--------------------|
+//! | topic `access`: requests                         | the HTTP port                                | [`access`]         |
+//! | topics `config`, `activity`: changes, sessions   | [`Desk::propose`](crate::desk::Desk::propose) | [`change`]        |
+//! | topic `authentication`: logins                   | [`crate::authn`]                             | [`authentication`] |
+//! | events that agents and administrators report     | `rest::audit`                                | [`report`]         |
+//! | policy decisions                                 | [`crate::decisions`]                         | [`decisions`]      |
 //!
-//! Events go to the log under the target [`TARGET`]: the log filter applies to them, and they look as the other lines do.
+//! | rule for all of them                             | here                          |
+//! |--------------------------------------------------|-------------------------------|
+//! | nobody waits for a disk; what is lost is counted | `queue`                       |
+//! | no secret is written                             | [`redact`]                    |
+//! | bounded files                                    | [`files`]                     |
+//! | what belongs to one request has one transaction id | [`context`]                 |
+//!
+//! Two queues, each with its thread: decisions come by the ten thousand and must not crowd out who changed what.
 
-mod event;
+pub mod access;
+pub mod authentication;
+pub mod change;
+pub mod context;
+pub mod decisions;
+pub mod files;
 mod queue;
+pub mod redact;
+pub mod report;
+mod sample;
+#[cfg(test)]
+mod tests;
+pub mod topic;
 
-pub use event::{Event, Principal, Purpose, TARGET};
+pub use decisions::{Event as DecisionEvent, Principal, Purpose, named_set};
+pub use queue::{Full, WhenFull};
+pub use sample::{NoShare, Share};
+pub use topic::{Body, Component, Event, Head, Topic};
 
-use crate::{
-    config::LogFormat,
-    telemetry::{self, label},
-};
-use metrics::counter;
-use queue::Queue;
+use crate::{config::LogFormat, host};
+use authentication::Authentication;
+use context::{Context, Ids};
+use files::{Directory, Writer};
+use queue::Recorder;
 use quorate_raft::RealmPath;
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-    str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use redact::{Allowed, Denied, Redactor};
+use sample::Sampler;
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
-/// Largest piece that is written to the log at once, bytes; a line may make it longer.
-const PIECE: usize = 64 << 10;
+/// Room for the events of one command or one request: either all of them are recorded, or none.
+type Room<'q> = queue::Room<'q, Vec<Event>>;
 
-/// How many decisions are recorded, in hundredths of a percent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share(u16);
-
-impl Share {
-    /// Every decision.
-    pub const ALL: Self = Self(10_000);
-    /// No decision.
-    pub const NONE: Self = Self(0);
-}
-
-/// The text is no share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be all, none or a percentage with at most two decimals, such as 2.5%")]
-pub struct NoShare;
-
-impl FromStr for Share {
-    type Err = NoShare;
-
-    fn from_str(text: &str) -> Result<Self, NoShare> {
-        match text {
-            "all" => return Ok(Self::ALL),
-            "none" => return Ok(Self::NONE),
-            _ => {}
-        }
-        let number = text.strip_suffix('%').ok_or(NoShare)?;
-        let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
-        let digits = |text: &str| (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole) || !digits(decimals) || decimals.len() > 2 {
-            return Err(NoShare);
-        }
-        let whole: u16 = whole.parse().map_err(|_| NoShare)?;
-        let scale = if decimals.len() == 1 { 10 } else { 1 };
-        let decimals: u16 = decimals.parse().map_err(|_| NoShare)?;
-        Some(whole * 100 + decimals * scale).filter(|share| *share <= Self::ALL.0).map(Self).ok_or(NoShare)
-    }
-}
-
-/// What happens to a decision that cannot be recorded because the queue is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenFull {
-    /// It is answered, and the lost event counted.
-    Drop,
-    /// It is not answered: 503.
-    Refuse,
-}
-
-/// Which decisions are recorded, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is recorded, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Of policy sets that are not named.
-    pub share: Share,
-    /// Of policy sets by realm and name, the name in lower case.
-    pub sets: BTreeMap<(String, String), Share>,
+    /// Of policy decisions.
+    pub decisions: decisions::Settings,
+    /// Of topics; `None` for nothing.
+    pub topics: Option<TopicSettings>,
+}
+
+/// What is recorded of topics, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Which.
+    pub topics: BTreeSet<Topic>,
+    /// How many requests are recorded, if `access` is among them.
+    pub access_share: Share,
+    /// Files.
+    pub directory: Option<Directory>,
+    /// Whether lines go to standard output.
+    pub stdout: bool,
     /// When the queue is full.
     pub when_full: WhenFull,
     /// Events that wait to be written.
     pub queue: usize,
+    /// What is written beyond the defaults.
+    pub whitelist: Vec<Allowed>,
+    /// What is not written.
+    pub blacklist: Vec<Denied>,
 }
 
-impl Default for Settings {
+impl Default for TopicSettings {
     fn default() -> Self {
-        Self { share: Share::ALL, sets: BTreeMap::new(), when_full: WhenFull::Drop, queue: 8192 }
+        Self {
+            topics: [Topic::Activity, Topic::Authentication, Topic::Config].into(),
+            access_share: Share::ALL,
+            directory: None,
+            stdout: false,
+            when_full: WhenFull::Drop,
+            queue: 8192,
+            whitelist: Vec::new(),
+            blacklist: Vec::new(),
+        }
     }
 }
 
-/// Reads `{realm}:{policy set}={share}`, as in `/alpha:oauth2Scopes=all`, for [`Settings::sets`].
-///
-/// # Errors
-/// What is wrong with the text.
-pub fn named_set(text: &str) -> Result<((String, String), Share), String> {
-    let wrong = || format!("`{text}` is not REALM:SET=SHARE");
-    let (place, share) = text.rsplit_once('=').ok_or_else(wrong)?;
-    let (realm, set) = place.split_once(':').ok_or_else(wrong)?;
-    if !realm.starts_with('/') || set.is_empty() {
-        return Err(wrong());
-    }
-    let share = share.parse().map_err(|error| format!("`{text}`: {error}"))?;
-    Ok(((realm.to_owned(), set.to_lowercase()), share))
-}
-
-/// The queue is full, and the decision must not go unrecorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the record of decisions is full")]
-pub struct Full;
-
-/// Where decisions are recorded; cheap to clone. The writer ends with the last clone.
+/// Where things are recorded; cheap to clone. The writers end with the last clone.
 #[derive(Clone, Debug)]
 pub struct Audit(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    settings: Settings,
-    queue: Arc<Queue>,
-    seen: AtomicU64,
+    decisions: decisions::Settings,
+    decided: Recorder<DecisionEvent>,
+    sampler: Sampler,
+    topics: Option<Topics>,
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.queue.close();
-    }
+/// The topics, while anything of them is recorded.
+#[derive(Debug)]
+pub struct Topics {
+    settings: TopicSettings,
+    queue: Recorder<Vec<Event>>,
+    ids: Arc<Ids>,
+    redactor: Arc<Redactor>,
+    sampler: Sampler,
 }
 
 impl Audit {
-    /// Starts a writer to the log, whose lines look like `format`.
+    /// Starts the writers: decisions to the log, whose lines look like `format`, and topics to their files.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// When a thread cannot be started or the directory cannot be written.
     pub fn start(settings: Settings, format: LogFormat) -> io::Result<Self> {
-        let mut lines = Vec::with_capacity(PIECE);
-        Self::writing(settings, move |events| log(events, format, &mut lines))
+        Self::writing(settings, decisions::to_log(format))
     }
 
-    /// Starts a writer to `sink`.
+    /// As [`start`](Self::start), with another place for decisions.
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub fn to(settings: Settings, mut sink: impl FnMut(Event) + Send + 'static) -> io::Result<Self> {
-        Self::writing(settings, move |events| events.drain(..).for_each(&mut sink))
+    pub fn to(settings: Settings, mut decided: impl FnMut(DecisionEvent) + Send + 'static) -> io::Result<Self> {
+        Self::writing(settings, move |events| events.drain(..).for_each(&mut decided))
     }
 
-    /// Starts a thread that hands all that waits to `write`, again and again.
-    fn writing(settings: Settings, mut write: impl FnMut(&mut Vec<Event>) + Send + 'static) -> io::Result<Self> {
-        let queue = Arc::new(Queue::new(settings.queue));
-        let waiting = queue.clone();
-        let run = move || {
-            let recorded = counter!(telemetry::DECISION_EVENTS, label::OUTCOME => "recorded");
-            let mut events = Vec::new();
-            while waiting.take(&mut events) {
-                let count = events.len() as u64;
-                write(&mut events);
-                events.clear();
-                recorded.increment(count);
+    fn writing(
+        settings: Settings,
+        mut decided: impl FnMut(&mut Vec<DecisionEvent>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let Settings { decisions, topics } = settings;
+        let topics = match topics {
+            Some(topics) if topics.directory.is_some() || topics.stdout => {
+                topics.directory.as_ref().map_or(Ok(()), Directory::prepare)?;
+                let (directory, stdout, when_full) = (topics.directory.clone(), topics.stdout, topics.when_full);
+                let writer = |ids, redactor| {
+                    let mut writer = Writer::new(ids, redactor, directory, stdout, when_full);
+                    move |events: &mut Vec<Vec<Event>>| writer.write(events.iter().flatten())
+                };
+                Some(Topics::start(topics, writer)?)
             }
+            _ => None,
         };
-        thread::Builder::new().name("decisions".into()).spawn(run)?;
-        Ok(Self(Arc::new(Inner { settings, queue, seen: AtomicU64::new(0) })))
+        let write = move |events: &mut Vec<DecisionEvent>| {
+            let count = events.len() as u64;
+            decided(events);
+            decisions::COUNTED.add(None, "recorded", count);
+        };
+        let decisions::Settings { queue, when_full, .. } = decisions;
+        let decided = Recorder::start("decisions", queue, when_full, decisions::COUNTED, write)?;
+        Ok(Self(Arc::new(Inner { decisions, decided, sampler: Sampler::default(), topics })))
     }
 
-    /// Waits until all that was recorded before is written, at most for `patience`; whether it is.
-    pub fn settle(&self, patience: Duration) -> bool {
-        self.0.queue.settle(patience)
+    /// Records topics into a channel.
+    #[cfg(test)]
+    pub(crate) fn recording(settings: TopicSettings) -> (Self, std::sync::mpsc::Receiver<serde_json::Value>) {
+        let (told, heard) = std::sync::mpsc::channel();
+        let topics = Topics::start(settings, |ids, redactor| tests::lines(ids, redactor, told)).expect("a thread");
+        let Self(inner) = Self::start(Settings::default(), LogFormat::Text).expect("a thread");
+        let inner = Arc::into_inner(inner).expect("nobody else has it");
+        (Self(Arc::new(Inner { topics: Some(topics), ..inner })), heard)
+    }
+
+    /// The topics, if anything of them is recorded.
+    pub fn topics(&self) -> Option<&Topics> {
+        self.0.topics.as_ref()
     }
 
     /// Whether the next decision about `set` is to be recorded. Of a share, which ones are is not foreseeable from outside.
     pub fn wants(&self, realm: &RealmPath, set: &str) -> bool {
-        let Settings { share, sets, .. } = &self.0.settings;
-        let Share(share) = match sets.is_empty() {
-            true => *share,
-            false => *sets.get(&(realm.as_str().to_owned(), set.to_lowercase())).unwrap_or(share),
-        };
-        match share {
-            0 => false,
-            10_000 => true,
-            share => scattered(self.0.seen.fetch_add(1, Ordering::Relaxed)) % 10_000 < u64::from(share),
-        }
+        self.0.sampler.picks(self.0.decisions.share_of(realm, set))
     }
 
     /// Records a decision; never waits.
     ///
     /// # Errors
     /// [`Full`], if that is what the settings want.
-    pub fn record(&self, event: Event) -> Result<(), Full> {
-        if self.0.queue.push(event) {
-            return Ok(());
-        }
-        let (outcome, answer) = match self.0.settings.when_full {
-            WhenFull::Drop => ("dropped", Ok(())),
-            WhenFull::Refuse => ("refused", Err(Full)),
+    pub fn record(&self, event: DecisionEvent) -> Result<(), Full> {
+        self.0.decided.record(event)
+    }
+
+    /// Records an event of a login; never waits. A login that cannot be recorded is decided all the same: its session is
+    /// recorded, or refused, as a change.
+    pub fn authentication(&self, event: Authentication) {
+        let Some(topics) = self.topics().filter(|topics| topics.records(Topic::Authentication)) else {
+            return;
         };
-        counter!(telemetry::DECISION_EVENTS, label::OUTCOME => outcome).increment(1);
-        answer
+        let Ok(Some(room)) = topics.reserve(Topic::Authentication) else {
+            return;
+        };
+        let context = context::current();
+        let head = Head {
+            at: i64::try_from(host::now().0).unwrap_or(i64::MAX),
+            name: event.happened.name().into(),
+            transaction: context.map_or_else(|| topics.next_id().into(), |context| context.transaction().clone()),
+            user_id: event.user_id.clone(),
+            tracking_ids: event.tracking_id.clone().into_iter().collect(),
+            component: Component::Authentication,
+            realm: Some(event.realm.clone()),
+        };
+        room.record(vec![Event { topic: Topic::Authentication, head, body: Body::Authentication(Box::new(event)) }]);
+    }
+
+    /// Waits until all that was recorded before is written, at most for `patience` each; whether it is.
+    pub fn settle(&self, patience: Duration) -> bool {
+        let decided = self.0.decided.settle(patience);
+        self.topics().is_none_or(|topics| topics.queue.settle(patience)) && decided
     }
 }
 
-/// Spreads consecutive numbers over all of them (`SplitMix64`'s finalizer).
-fn scattered(number: u64) -> u64 {
-    let mut bits = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^ (bits >> 31)
-}
-
-/// Writes events to standard error, many at a time, as far as the log filter lets them.
-fn log(events: &mut Vec<Event>, format: LogFormat, lines: &mut Vec<u8>) {
-    if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
-        return;
-    }
-    let send = |lines: &mut Vec<u8>| {
-        // A log that cannot be written to has nowhere to complain.
-        drop(io::stderr().lock().write_all(lines));
-        lines.clear();
-    };
-    for event in events.drain(..) {
-        event.write(format, lines);
-        if lines.len() >= PIECE {
-            send(lines);
-        }
-    }
-    if !lines.is_empty() {
-        send(lines);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::audit::event::tests::event;
-    use std::sync::mpsc::channel;
-
-    #[test]
-    fn shares_are_read() {
-        for (text, share) in [
-            ("all", Ok(Share::ALL)),
-            ("none", Ok(Share::NONE)),
-            ("100%", Ok(Share::ALL)),
-            ("0%", Ok(Share::NONE)),
-            ("2.5%", Ok(Share(250))),
-            ("0.01%", Ok(Share(1))),
-            ("99.99%", Ok(Share(9999))),
-            ("100.01%", Err(NoShare)),
-            ("101%", Err(NoShare)),
-            ("2.555%", Err(NoShare)),
-            ("-1%", Err(NoShare)),
-            (".5%", Err(NoShare)),
-            ("5", Err(NoShare)),
-            ("%", Err(NoShare)),
-            ("", Err(NoShare)),
-        ] {
-            assert_eq!(text.parse(), share, "{text}");
-        }
-        let (place, share) = named_set("/alpha:My Set=10%").expect("a set");
-        assert_eq!((place, share), (("/alpha".to_owned(), "my set".to_owned()), Share(1000)));
-        for wrong in ["", "alpha:x=all", "/alpha=all", "/alpha:=all", "/alpha:x", "/alpha:x=some"] {
-            assert!(named_set(wrong).is_err(), "{wrong}");
-        }
+impl Topics {
+    /// `writer` makes what writes from what the topics share with it.
+    fn start<W: FnMut(&mut Vec<Vec<Event>>) + Send + 'static>(
+        settings: TopicSettings,
+        writer: impl FnOnce(Arc<Ids>, Arc<Redactor>) -> W,
+    ) -> io::Result<Self> {
+        let ids = Arc::new(Ids::new(host::random_id()));
+        let redactor = Arc::new(Redactor::new(settings.whitelist.clone(), settings.blacklist.clone()));
+        let write = writer(ids.clone(), redactor.clone());
+        let queue = Recorder::start("audit", settings.queue, settings.when_full, files::COUNTED, write)?;
+        Ok(Self { settings, queue, ids, redactor, sampler: Sampler::default() })
     }
 
-    #[test]
-    fn a_share_of_decisions_is_recorded_set_by_set() {
-        let sets = ["/:all=all", "/:none=none"].map(|text| named_set(text).expect("a set"));
-        let settings = Settings { share: Share(2500), sets: sets.into(), ..Settings::default() };
-        let audit = Audit::to(settings, drop).expect("a thread");
-        let root = RealmPath::root();
-        let count = |set: &str| (0..10_000).filter(|_| audit.wants(&root, set)).count();
-        assert_eq!((count("ALL"), count("none")), (10_000, 0));
-        let quarter = count("other");
-        assert!((2200..2800).contains(&quarter), "{quarter}");
+    /// Whether a topic is recorded.
+    pub fn records(&self, topic: Topic) -> bool {
+        self.settings.topics.contains(&topic)
     }
 
-    /// PD-10: a stuck writer never makes a decision wait; what is lost is told, or the decision is not made.
-    #[test]
-    fn a_full_queue_drops_or_refuses() {
-        for (when_full, expected) in [(WhenFull::Drop, Ok(())), (WhenFull::Refuse, Err(Full))] {
-            let (free, wait) = channel::<()>();
-            let (told, heard) = channel();
-            let settings = Settings { queue: 2, when_full, ..Settings::default() };
-            let audit = Audit::to(settings, move |event| {
-                told.send(event.resource).expect("somebody listens");
-                wait.recv().unwrap_or_default();
-            })
-            .expect("a thread");
-            audit.record(event("a")).expect("room");
-            assert_eq!(heard.recv().as_deref(), Ok("a"), "the writer holds it");
-            audit.record(event("b")).expect("room");
-            audit.record(event("c")).expect("room");
-            assert_eq!(audit.record(event("lost")), expected);
-            drop(free);
-            assert_eq!((heard.recv().as_deref(), heard.recv().as_deref()), (Ok("b"), Ok("c")));
-            audit.record(event("d")).expect("room again");
-            assert_eq!(heard.recv().as_deref(), Ok("d"));
-            assert!(audit.settle(Duration::from_secs(10)), "all is written");
-        }
+    fn picks_request(&self) -> bool {
+        self.sampler.picks(self.settings.access_share)
     }
 
-    /// What was recorded is written, even when nobody is left to record more.
-    #[test]
-    fn the_last_events_are_written() {
-        let (told, heard) = channel();
-        let audit = Audit::to(Settings::default(), move |event| told.send(event.resource).unwrap_or_default());
-        let audit = audit.expect("a thread");
-        for n in 0..100 {
-            audit.record(event(&n.to_string())).expect("room");
-        }
-        drop(audit);
-        let expected: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-        assert_eq!(heard.iter().collect::<Vec<_>>(), expected);
+    fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    fn next_id(&self) -> String {
+        self.ids.next()
+    }
+
+    fn reserve(&self, topic: Topic) -> Result<Option<Room<'_>>, Full> {
+        self.queue.reserve(topic.name())
     }
 }

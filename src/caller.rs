@@ -4,6 +4,7 @@
 //! session started, and while that subject is active (G3).
 
 use crate::{
+    audit::context,
     consensus::Unavailable,
     desk::Desk,
     inheritance::{self, Standing},
@@ -140,6 +141,7 @@ pub async fn authenticated(desk: &Desk, request: &HttpRequest) -> Result<Option<
     desk.barrier().await?;
     let caller = session(desk, &token);
     if let Some(caller) = &caller {
+        context::called_by(caller);
         touch(desk, caller);
     }
     Ok(caller)

@@ -7,12 +7,21 @@
 //! | `quorate cluster …` | [`Cluster`]      | `operate`          |
 //! | `quorate config …`  | [`ConfigCommand`]| [`config::run`]    |
 //! | `quorate certs …`   | [`Certs`]        | [`certs::run`]     |
+//! | `quorate import`    | [`Import`]       | [`import::run`]    |
+//! | `quorate export`    | [`Export`]       | [`export::run`]    |
 //!
 //! Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 
+pub mod admin;
 pub mod certs;
 pub mod config;
 pub mod demo;
+pub mod export;
+pub mod import;
+pub mod transfer;
+
+pub use export::Export;
+pub use import::Import;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -85,6 +94,17 @@ pub enum Command {
     /// Make a cluster CA and node certificates for mutual TLS between nodes
     #[command(subcommand)]
     Certs(Certs),
+    /// Bring configuration that administrators have in files into a running node
+    ///
+    /// Reads exports of frodo (single objects, one kind, everything) and of Amster: realms, scripts, services, resource types,
+    /// policy sets, policies, agents, OAuth 2.0 clients, journeys, users and groups. What is there already is left alone;
+    /// nothing is deleted. Each object is reported as created, updated or unchanged, exact or adapted, unsupported or failed.
+    #[command(
+        after_long_help = "Exit status: 0 no object failed, 1 one did (with --strict: or is not exact), 2 wrong usage."
+    )]
+    Import(Import),
+    /// Write the configuration of a running node to files that frodo and `quorate import` read
+    Export(Export),
 }
 
 /// `quorate serve`. What was typed; what it means is told by

@@ -12,7 +12,9 @@
 //! | certificate files                      | [`tls`]       |
 //! | paths, base URL, proxies, cookies      | [`site`]      |
 //! | times and sizes                        | [`bounds`]    |
+//! | what is recorded, and where            | `auditing`    |
 
+mod auditing;
 pub mod bounds;
 pub mod peers;
 mod print;
@@ -30,7 +32,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::audit::{self, WhenFull};
+use crate::audit;
 use crate::decisions;
 use crate::passwords::Encoded;
 
@@ -68,7 +70,7 @@ pub struct Config {
     pub master_key: MasterKeySource,
     /// What to log, and how.
     pub log: Log,
-    /// Which policy decisions are recorded.
+    /// What is recorded of what happens, and where.
     pub audit: audit::Settings,
     /// What is made of a verifier where a password is expected.
     pub encoded_passwords: Encoded,
@@ -150,7 +152,7 @@ impl Config {
         let admin_password = reader.secret("admin_password");
         let master_key = master_key(reader, data_dir.as_deref(), peers.as_ref());
         let log = log(reader);
-        let audit = audit(reader);
+        let audit = auditing::read(reader, data_dir.as_deref());
         let encoded = reader.switch("compat.pre_encoded_passwords");
         let decisions = decisions(reader);
         let raft = RaftTiming::read(reader);
@@ -229,23 +231,6 @@ fn master_key(reader: &mut Reader<'_>, data_dir: Option<&Path>, peers: Option<&P
     let mut key_file = name.to_owned();
     key_file.push(".key");
     Some(MasterKeySource::KeyFile { path: data_dir.with_file_name(key_file), data_dir: data_dir.to_owned() })
-}
-
-fn audit(reader: &mut Reader<'_>) -> Option<audit::Settings> {
-    let share = reader.required("decisions.record", str::parse::<audit::Share>);
-    let when_full = reader.required("decisions.when_full", |text| match text {
-        "drop" => Ok(WhenFull::Drop),
-        "refuse" => Ok(WhenFull::Refuse),
-        _ => Err("must be drop or refuse"),
-    });
-    let queue = reader.number("decisions.queue", 1..=1_000_000);
-    let sets = reader.list("decisions.record_sets", audit::named_set);
-    Some(audit::Settings {
-        share: share?,
-        sets: sets?.into_iter().collect(),
-        when_full: when_full?,
-        queue: usize::try_from(queue?).ok()?,
-    })
 }
 
 fn decisions(reader: &mut Reader<'_>) -> Option<decisions::Settings> {

@@ -19,7 +19,7 @@ mod dry_runs;
 pub use dry_runs::{DryRuns, TooMany};
 
 use crate::{
-    audit::{Event, Full, Principal, Purpose},
+    audit::{DecisionEvent as Event, Full, Principal, Purpose},
     caller::Caller,
     crest,
     desk::Desk,

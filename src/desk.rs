@@ -44,7 +44,7 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Opens and seals private keys.
     pub keys: KeyRing,
-    /// Records decisions.
+    /// Records decisions and what else happens.
     pub audit: Audit,
     /// How questions to policies are answered.
     pub rules: Rules,
@@ -113,7 +113,7 @@ impl Desk {
         &self.0.keys
     }
 
-    /// The record of decisions.
+    /// Where things are recorded.
     pub fn audit(&self) -> &Audit {
         &self.0.audit
     }
@@ -154,12 +154,18 @@ impl Desk {
         self.0.consensus.barrier().await
     }
 
-    /// Puts a command to the log.
+    /// Puts a command to the log. What changes is recorded by whoever asks for it, once the log agrees.
     ///
     /// # Errors
-    /// When there is no answer; a decision against it is an [`Outcome::Refused`].
+    /// When there is no answer; a decision against it is an [`Outcome::Refused`]. [`Unavailable::Overloaded`] also when what
+    /// changes could not be recorded and the settings do not let it happen then.
     pub async fn propose(&self, command: Command) -> Result<Outcome, Unavailable> {
-        self.0.consensus.propose(command).await
+        let pending = self.0.audit.observe(&self.0.views, &command).map_err(|_| Unavailable::Overloaded)?;
+        let outcome = self.0.consensus.propose(command).await?;
+        if let Some(pending) = pending {
+            pending.record(&outcome);
+        }
+        Ok(outcome)
     }
 
     /// Writes documents, all or none.

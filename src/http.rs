@@ -1,6 +1,7 @@
 //! The HTTP port: which service answers what, health, metrics, and what every answer has in common.
 
 use crate::{
+    audit::access,
     authzen, bootstrap,
     desk::Desk,
     oauth2,
@@ -190,15 +191,16 @@ fn count(route: &'static str, status: &'static str, took: Duration) {
     });
 }
 
-/// Counts and times answers.
+/// Counts, times and records answers.
 async fn measure(
     front: web::Data<String>,
+    desk: web::Data<Desk>,
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let route = route(request.path(), &front);
     let start = Instant::now();
-    let response = next.call(request).await?;
+    let response = access::observe(desk.audit(), &front, request, next).await?;
     let status = match response.status().as_u16() {
         200..300 => "2xx",
         300..400 => "3xx",

@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         Command::Cluster(command) => operate::run(&command),
         Command::Config(command) => cli::config::run(&command),
         Command::Certs(command) => cli::certs::run(&command),
+        Command::Import(import) => cli::import::run(&import),
+        Command::Export(export) => cli::export::run(&export),
     }
     .into()
 }

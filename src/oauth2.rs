@@ -55,6 +55,7 @@ pub mod userinfo;
 mod tests;
 
 use crate::{
+    audit::context,
     desk::Desk,
     realms::{self, InPath, NoRealm},
 };
@@ -233,6 +234,7 @@ async fn serve_path(desk: &Desk, http: &HttpRequest, payload: web::Payload, path
         Ok(params) => params,
         Err(error) => return fail(endpoint, desk, None, &error, None),
     };
+    context::asked(|name| params.get(name));
     if endpoint == Endpoint::AccessToken
         && params.get("grant_type") == Some(GrantType::ClientCredentials.name())
         && let Some(answer) = issue_at_once(desk, http, &realm, &params).await
@@ -243,6 +245,7 @@ async fn serve_path(desk: &Desk, http: &HttpRequest, payload: web::Payload, path
         Ok(realm) => realm,
         Err(error) => return fail(endpoint, desk, None, &error, None),
     };
+    context::in_realm(&realm);
     let request = Request { desk, http, realm, params: &params, reads: Reads::Confirmed };
     let answer = match endpoint {
         Endpoint::AccessToken => token::answer(&request).await,
@@ -269,6 +272,7 @@ async fn issue_at_once(desk: &Desk, http: &HttpRequest, in_path: &InPath, params
     }
     let epoch = desk.views().documents_epoch();
     let realm = realms::find(desk, http, in_path, None).ok()?;
+    context::in_realm(&realm);
     let request = Request { desk, http, realm, params, reads: Reads::ToBeConfirmed };
     match token::answer(&request).await {
         Ok(answer) if desk.views().documents_epoch() == epoch => Some(answer),

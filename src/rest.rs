@@ -12,6 +12,7 @@
 //! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
 //! | `global-config/secrets/stores/…`                        | keys, and what they are for           | [`stores`]      |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
+//! | `global-audit/{topic}`, `{realm}/realm-audit/{topic}`   | events that agents report             | [`audit`]       |
 //! | `{realm}/realm-config/authentication[/…]`               | settings, journeys, nodes, chains, modules | [`authentication`] |
 //! | `{realm}/scripts`, `libraries`, `contexts`              | scripts                               | [`scripts`]     |
 //! | `{realm}/policies`, `applications`, `resourcetypes`, …  | the policy service, added by [`authorization::routes`] | [`authorization`] |
@@ -35,6 +36,7 @@
 //! ```
 
 pub mod agents;
+pub mod audit;
 pub mod authenticate;
 pub mod authentication;
 pub mod authorization;
@@ -60,6 +62,7 @@ pub mod users;
 pub use routes::{Csrf, PlainCall, Routes, Scope};
 
 use crate::{
+    audit::{Topic, context},
     crest::{
         Error, Head, Params, Settings, TransactionId, body,
         request::{forgeable, is_unproven},
@@ -75,7 +78,7 @@ use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
-    let routes = stores::routes(agents::routes(services::routes(Routes::default())));
+    let routes = stores::routes(agents::routes(services::routes(audit_routes(Routes::default()))));
     scripts::routes(authentication::routes(routes))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
         .resource(Scope::Global, "global-config/services/rest", rest_apis::RestApis)
@@ -87,6 +90,18 @@ pub fn routes() -> Routes {
         .resource(Scope::Realm, "groups", groups::Groups)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
+}
+
+/// Where events of each audit topic are reported.
+fn audit_routes(routes: Routes) -> Routes {
+    Topic::ALL.into_iter().fold(routes, |routes, topic| {
+        let name = topic.name();
+        routes.resource(Scope::Global, &format!("global-audit/{name}"), audit::Events::global(topic)).resource(
+            Scope::Realm,
+            &format!("realm-audit/{name}"),
+            audit::Events::of_realm(topic),
+        )
+    })
 }
 
 /// Serves the resources of this module. Belongs into the scope `{context}/json` of an application that has
@@ -175,6 +190,7 @@ async fn answer(
             let params = Params::parse(request.query_string())?;
             let body = body::read(payload).await?;
             let realm = realm.resolve(desk, request, &params).await?;
+            context::in_realm(&realm);
             let call = PlainCall { desk: desk.clone(), realm, request: request.clone(), body, rest };
             Ok(handler(call).await)
         }

@@ -116,7 +116,8 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         views,
         passwords: Passwords::start(cores(), config.encoded_passwords).during("starting password threads")?,
         keys: KeyRing::new(master.expose())?,
-        audit: Audit::start(config.audit.clone(), config.log.format).during("starting the record of decisions")?,
+        audit: Audit::start(config.audit.clone(), config.log.format)
+            .during("starting to record events (audit.directory, audit.enabled)")?,
         rules: Rules::new(&config.decisions),
         guard: Guard { limits: config.attempts, trusted_proxies: config.site.trusted_proxies.clone() },
         front: Front {
@@ -133,6 +134,15 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
         },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(1),
+    });
+    // Every node sees a session time out; the one that leads tells.
+    desk.views().watch_timeouts({
+        let (node, audit, id) = (node.clone(), desk.audit().clone(), config.node_id);
+        move |session| {
+            if node.leader() == Some(id) {
+                audit.session_timed_out(session);
+            }
+        }
     });
     let status = http::Status::new(desk.clone(), &config.data_dir, {
         let node = node.clone();
@@ -170,6 +180,8 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
             }
         }
     }
+    // Whatever ended it: what happened is written.
+    desk.audit().settle(Duration::from_secs(1));
     for arbiter in arbiters {
         arbiter.stop();
     }
@@ -345,6 +357,7 @@ async fn stop_gracefully(
     if timeout(config.shutdown, whole).await.is_err() {
         // What was acknowledged is on disk; there is nothing to lose by leaving now.
         tracing::warn!("not stopped in time; leaving");
+        desk.audit().settle(Duration::from_secs(1));
         process::exit(0);
     }
 }

@@ -117,6 +117,7 @@ pub async fn start(desk: &Desk, new: New) -> Result<Started, NotStarted> {
         {
             return Err(NotStarted::Ended);
         }
+        desk.audit().client_session_started(&data);
         return Ok(Started { token });
     }
     let kept = |kept: Kept| new.upgraded.as_ref().filter(|former| former.kept == kept);
@@ -160,7 +161,12 @@ pub async fn end(desk: &Desk, owner: &Caller) -> Result<bool, Unavailable> {
         Outcome::Refused(Refusal::UnknownSession) => Ok(false),
         Outcome::Refused(Refusal::Full) => Err(Unavailable::Overloaded),
         Outcome::Refused(_) => Err(Unavailable::Unknown),
-        Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => Ok(true),
+        Outcome::Done | Outcome::Issued { .. } | Outcome::Written(_) => {
+            if owner.kept == Kept::ByClient {
+                desk.audit().client_session_ended(&owner.hash, &owner.session.data);
+            }
+            Ok(true)
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub mod label {
     pub const STATUS: &str = "status";
     /// How it ended, from a closed set.
     pub const OUTCOME: &str = "outcome";
+    /// Topic of an audit event.
+    pub const TOPIC: &str = "topic";
     /// Kind of replicated state: grant_sets, blacklist, sessions, policy_sets, documents.
     pub const OWNER: &str = "owner";
 }
@@ -61,6 +63,8 @@ pub const POLICY_DECISIONS: &str = "quorate_policy_decisions_total";
 pub const POLICY_SECONDS: &str = "quorate_policy_decision_seconds";
 /// Events about decisions, recorded or not.
 pub const DECISION_EVENTS: &str = "quorate_decision_events_total";
+/// Audit events, written or not.
+pub const AUDIT_EVENTS: &str = "quorate_audit_events_total";
 /// Proposals that got an answer, or did not.
 pub const PROPOSALS: &str = "quorate_proposals_total";
 /// Time from proposal to outcome.
@@ -98,6 +102,12 @@ pub const METRICS: &[Metric] = &[
         Kind::Counter,
         Unit::Count,
         "Events about policy decisions, by outcome: recorded, dropped, refused",
+    ),
+    metric(
+        AUDIT_EVENTS,
+        Kind::Counter,
+        Unit::Count,
+        "Audit events, by topic and by outcome: recorded, dropped, refused, failed",
     ),
     metric(PROPOSALS, Kind::Counter, Unit::Count, "Proposals, by outcome; `unknown` and `overloaded` included"),
     metric(PROPOSAL_SECONDS, Kind::Seconds, Unit::Seconds, "Time from proposal to outcome, consensus included"),

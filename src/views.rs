@@ -16,7 +16,7 @@ use std::{
     any::Any,
     hash::{BuildHasherDefault, Hasher},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -105,6 +105,14 @@ pub struct Views {
     log_time: AtomicU64,
     applied: AtomicU64,
     documents_epoch: AtomicU64,
+    ended: Ended,
+}
+
+/// Sessions that have ended, on their way to whoever wants to know which of them timed out.
+#[derive(Default)]
+struct Ended {
+    watch: OnceLock<Box<dyn Fn(&Session) + Send + Sync>>,
+    gone: Mutex<Vec<Arc<Session>>>,
 }
 
 impl Views {
@@ -152,6 +160,33 @@ impl Views {
     /// The code under `hash`, in whatever state.
     pub fn code(&self, hash: &TokenHash) -> Option<Arc<StoredCode>> {
         self.codes.pin().get(hash).cloned()
+    }
+
+    /// From now on `watch` hears of each session whose time is over, on every node, once the views have reached that time.
+    /// Only the first watch counts.
+    pub fn watch_timeouts(&self, watch: impl Fn(&Session) + Send + Sync + 'static) {
+        drop(self.ended.watch.set(Box::new(watch)));
+    }
+
+    /// Notes that a session is no more; why, is known when log time is.
+    pub(crate) fn session_ended(&self, session: &Arc<Session>) {
+        if self.ended.watch.get().is_some() {
+            self.ended.gone.lock().unwrap_or_else(PoisonError::into_inner).push(session.clone());
+        }
+    }
+
+    /// Tells of the sessions that ended up to `at` because their time was over; of the others, whoever ended them tells.
+    pub(crate) fn tell_timeouts(&self, at: Stamp) {
+        let Some(watch) = self.ended.watch.get() else {
+            return;
+        };
+        let gone = std::mem::take(&mut *self.ended.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        gone.iter().filter(|session| session.expires() <= at).for_each(|session| watch(session));
+    }
+
+    /// What was lost to a snapshot ended somewhere else.
+    pub(crate) fn forget_ended(&self) {
+        self.ended.gone.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The session under `hash`, unless log time has passed its end.

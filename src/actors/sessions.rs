@@ -12,7 +12,11 @@ impl Published for Sessions {
         for (hash, session) in changed {
             match session {
                 Some(session) => drop(view.insert(hash, session)),
-                None => drop(view.remove(&hash)),
+                None => {
+                    if let Some(session) = view.remove(&hash) {
+                        views.session_ended(session);
+                    }
+                }
             }
         }
     }

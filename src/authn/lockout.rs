@@ -116,7 +116,7 @@ pub async fn failed(desk: &Desk, rules: &Lockout, key: &DocumentKey, now: Stamp)
         return Ok(Counted::Quietly);
     };
     if counted == Counted::Locked {
-        record(&key.realm, AuthenticationEvent::Locked { principal: &universal_id(&key.realm, key) });
+        record(desk, &key.realm, AuthenticationEvent::Locked { principal: &universal_id(&key.realm, key) });
     }
     Ok(counted)
 }

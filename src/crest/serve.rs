@@ -11,6 +11,7 @@ use super::{
     response::{self, Answer, Manner},
 };
 use crate::{
+    audit::context,
     caller::{self, Caller},
     consensus::Unavailable,
     desk::Desk,
@@ -93,6 +94,7 @@ pub struct Routed<'r> {
 /// Serves a routed request: version, session, privilege, verb, in this order.
 pub async fn serve(desk: &Desk, request: &HttpRequest, routed: Routed<'_>) -> HttpResponse {
     let Routed { resource, place, head, body, realm } = routed;
+    context::in_realm(realm);
     let rough = Manner { pretty: head.pretty, protocol: head.accepted.protocol, ..Manner::default() };
     let manner = match resource.manner(head) {
         Ok(manner) => manner,
@@ -161,6 +163,7 @@ async fn session(desk: &Desk, request: &HttpRequest, public: bool) -> Result<Opt
     desk.barrier().await?;
     let caller = caller::presented_token(desk, request).and_then(|token| caller::session(desk, &token));
     if let Some(caller) = &caller {
+        context::called_by(caller);
         caller::touch(desk, caller);
     }
     Ok(caller)

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     attempts::{self, Attempt},
+    audit::context,
     desk::Desk,
 };
 use actix_web::{HttpRequest, http::header};
@@ -145,6 +146,7 @@ pub async fn authenticate(
     if !is_registered(&client, &presented) {
         return Err(Error::other_method(realm, presented.used_header));
     }
+    context::client(realm, &key.id);
     let id = ClientId(key.id);
     Ok(AuthenticatedClient { id, client, fence })
 }

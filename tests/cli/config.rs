@@ -83,7 +83,12 @@ fn nothing_said_is_one_node_on_loopback() {
     assert_eq!(config.raft.election_max, Duration::from_millis(600));
     assert_eq!(config.shutdown, Duration::from_secs(5));
     assert_eq!(config.log.format, LogFormat::Text);
-    assert_eq!(config.audit, quorate::audit::Settings::default());
+    assert_eq!(config.audit.decisions, quorate::audit::decisions::Settings::default());
+    let topics = config.audit.topics.as_ref().expect("recorded");
+    let directory = topics.directory.clone().expect("files");
+    assert_eq!((directory.path.as_path(), directory.fsync), (Path::new("./quorate-data.audit"), false));
+    let expected = quorate::audit::TopicSettings { directory: Some(directory), ..Default::default() };
+    assert_eq!(*topics, expected);
     assert_eq!(config.decisions, quorate::decisions::Settings::default());
     assert_eq!(config.http_workers, None);
 }

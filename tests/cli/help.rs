@@ -15,7 +15,7 @@ fn help(args: &[&str]) -> String {
 #[test]
 fn every_command_is_listed() {
     for (args, names) in [
-        (&[][..], &["serve", "demo", "cluster", "config", "certs", "Exit status"][..]),
+        (&[][..], &["serve", "demo", "cluster", "config", "certs", "import", "export", "Exit status"][..]),
         (&["cluster"], &["status", "add", "promote", "remove", "transfer-leader", "backup", "restore", "verify"]),
         (&["config"], &["validate", "print"]),
         (&["certs"], &["init", "node"]),
@@ -33,6 +33,11 @@ fn every_command_is_listed() {
         ),
         (&["demo"], &["--exit", "--port-base <N>"]),
         (&["cluster", "add"], &["<ID>", "<HOST:PORT>", "--peer", "--ca", "--cert", "--key"]),
+        (
+            &["import"],
+            &["<FILE>", "--realm", "--url", "--user", "--password-file", "--dry-run", "--strict", "--json", "--ca"],
+        ),
+        (&["export"], &["--realm", "--out", "--users", "--url", "--password-file"]),
         (&["certs", "node"], &["<DIR>", "<NAME>", "--host <H>"]),
     ] {
         let help = help(args);
@@ -83,6 +88,8 @@ fn wrong_usage_ends_with_status_2() {
         &["cluster", "promote", "four"],
         &["certs", "node", "dir"],
         &["demo", "--port-base", "65001"],
+        &["import"],
+        &["import", "x.json", "--password", "secret"],
     ] {
         let output = quorate(args, &[], Path::new("."));
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));

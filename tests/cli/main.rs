@@ -2,7 +2,10 @@
 
 mod certs;
 mod config;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod help;
+mod import;
 
 use std::path::Path;
 use std::process::{Command, Output};

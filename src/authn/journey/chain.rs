@@ -80,7 +80,7 @@ pub async fn run(scene: &Scene<'_>, journey: &mut Journey, answers: Vec<Answer>)
             outcome,
             principal: journey.username(),
         };
-        record(scene.realm, event);
+        record(scene.desk, scene.realm, event);
         if right {
             journey.level = journey.level.max(module.level);
         }

@@ -66,7 +66,7 @@ fn follow(scene: &Scene<'_>, journey: &mut Journey, outcome: &str) -> Result<(),
     let next = next.ok_or_else(|| Fault::of(format!("outcome {outcome} of {} leads nowhere", place.node_type)))?;
     let principal = journey.username();
     let node_type = place.node_type.as_str();
-    record(scene.realm, AuthenticationEvent::Node { service: name, node_type, node, outcome, principal });
+    record(scene.desk, scene.realm, AuthenticationEvent::Node { service: name, node_type, node, outcome, principal });
     if let Some(frame) = journey.at.last_mut() {
         frame.node = next;
     }
@@ -105,7 +105,7 @@ pub async fn run(scene: &Scene<'_>, journey: &mut Journey, mut answers: Vec<Answ
             Ok(Step::Ask(prompt)) => return pause(scene, journey, prompt),
             Err(Fault::Node(cause)) => {
                 let (service, node) = (frame.tree.as_str(), frame.node.as_str());
-                record(scene.realm, AuthenticationEvent::Fault { service, node, cause: &cause });
+                record(scene.desk, scene.realm, AuthenticationEvent::Fault { service, node, cause: &cause });
                 caught(scene, journey)?;
             }
             Err(other) => return Err(other),

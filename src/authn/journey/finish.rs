@@ -133,7 +133,7 @@ fn properties(scene: &Scene<'_>, journey: &Journey, url: &str) -> BTreeMap<Strin
 pub async fn succeed(scene: &Scene<'_>, journey: Journey) -> Result<Success, Failure> {
     let Some(key) = subject(scene, &journey) else {
         let (service, node) = (journey.service.name(), "");
-        record(scene.realm, AuthenticationEvent::Fault { service, node, cause: "nobody was identified" });
+        record(scene.desk, scene.realm, AuthenticationEvent::Fault { service, node, cause: "nobody was identified" });
         return Err(refuse(scene, &journey, base(&journey)));
     };
     let Some(entry) = scene.desk.views().entry(&key) else {
@@ -154,7 +154,7 @@ pub async fn succeed(scene: &Scene<'_>, journey: Journey) -> Result<Success, Fai
     forget(scene, &journey, &key, &entry).await;
     let principal = sessions::universal_id(scene.realm, &key);
     let (service, session) = (journey.service.name(), started.is_some());
-    record(scene.realm, AuthenticationEvent::Succeeded { service, principal: &principal, session });
+    record(scene.desk, scene.realm, AuthenticationEvent::Succeeded { service, principal: &principal, session });
     Ok(Success {
         session: started,
         success_url: url,
@@ -230,7 +230,7 @@ fn refuse(scene: &Scene<'_>, journey: &Journey, mut failure: Failure) -> Failure
         failure.detail.entry(name.clone()).or_insert_with(|| value.clone());
     }
     let (service, principal) = (journey.service.name(), journey.username());
-    record(scene.realm, AuthenticationEvent::Failed { service, principal, message: &failure.message });
+    record(scene.desk, scene.realm, AuthenticationEvent::Failed { service, principal, message: &failure.message });
     let url = failure_url(scene, journey);
     failure.going_to(url)
 }
