@@ -229,20 +229,20 @@ impl Routes {
         Ok((named, Below { global, realm }))
     }
 
-    /// Routes at `path` and below, or the one that `path` is an instance of.
+    /// Routes at `path` and below, and the one that `path` is an instance of.
     fn parts(&self, scope: Scope, path: &[String]) -> Vec<(&Route, Part)> {
-        let exact = self.endpoint(scope, path).filter(|(_, route)| route.template.len() < path.len());
-        if let Some((_, route)) = exact {
+        let is_instance = |route: &Route| {
             let shape = route.served().map(|resource| resource.shape());
-            let is_instance = shape == Some(Shape::Collection) && route.template.len() + 1 == path.len();
-            return if is_instance { vec![(route, Part::Instances)] } else { Vec::new() };
-        }
+            shape == Some(Shape::Collection) && route.template.len() + 1 == path.len()
+        };
+        let own = self.endpoint(scope, path).map(|(_, route)| route).filter(|route| is_instance(route));
         let starts = |route: &&Route| {
             route.scope == scope
                 && path.len() <= route.template.len()
                 && route.template.iter().zip(path).all(|(t, element)| is_id(t) || t.eq_ignore_ascii_case(element))
         };
-        self.table.iter().filter(starts).map(|route| (route, Part::All)).collect()
+        let below = self.table.iter().filter(starts).map(|route| (route, Part::All));
+        own.into_iter().map(|route| (route, Part::Instances)).chain(below).collect()
     }
 }
 

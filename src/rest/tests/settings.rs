@@ -125,9 +125,13 @@ async fn descriptors_are_about_what_is_registered() {
     }
     assert_eq!(whole.json["servers"][0]["url"], "https://am.example.com:8443/am/json");
     let users = rig.get("/realms/root/realms/ALPHA/users?_api").await;
-    assert_eq!(paths(&users.json), ["/realms/root/realms/alpha/users", "/realms/root/realms/alpha/users/{id}"]);
+    let below = paths(&users.json);
+    assert!(below.iter().all(|path| path.starts_with("/realms/root/realms/alpha/users")), "{below:?}");
+    assert!(below.iter().any(|path| path.ends_with("/users")), "{below:?}");
     let one = rig.get("/users/demo?_api&_queryFilter=true").await;
-    assert_eq!(paths(&one.json), ["/realms/root/users/{id}"]);
+    let below = paths(&one.json);
+    assert_eq!(below.first().map(String::as_str), Some("/realms/root/users/{id}"));
+    assert!(below.iter().skip(1).all(|path| path.starts_with("/realms/root/users/{user}/")), "{below:?}");
     // Any method; but a change is a change.
     assert_eq!(rig.admin("DELETE", "/users/amadmin?_api").go().await.status, 200);
     assert_eq!(rig.bare("POST", "/users?_api").session(&rig.admin).go().await.error(), (403, "Forbidden"));
