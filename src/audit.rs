@@ -38,7 +38,7 @@ pub use topic::{Body, Component, Event, Head, Topic};
 
 use crate::{config::LogFormat, host};
 use authentication::Authentication;
-use context::{Context, Ids};
+use context::Ids;
 use files::{Directory, Writer};
 use queue::Recorder;
 use quorate_raft::RealmPath;
@@ -73,8 +73,6 @@ pub struct TopicSettings {
     pub when_full: WhenFull,
     /// Events that wait to be written.
     pub queue: usize,
-    /// Whether `X-ForgeRock-TransactionId` is believed.
-    pub trust_transaction_id: bool,
     /// What is written beyond the defaults.
     pub whitelist: Vec<Allowed>,
     /// What is not written.
@@ -90,7 +88,6 @@ impl Default for TopicSettings {
             stdout: false,
             when_full: WhenFull::Drop,
             queue: 8192,
-            trust_transaction_id: false,
             whitelist: Vec::new(),
             blacklist: Vec::new(),
         }
@@ -240,10 +237,6 @@ impl Topics {
 
     fn picks_request(&self) -> bool {
         self.sampler.picks(self.settings.access_share)
-    }
-
-    fn context(&self, request: &actix_web::dev::ServiceRequest, detailed: bool) -> Context {
-        Context::of(request, self.settings.trust_transaction_id, detailed, &self.ids)
     }
 
     fn redactor(&self) -> &Redactor {

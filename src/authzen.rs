@@ -37,7 +37,7 @@ use crate::{
     oauth2::{active, bearer, client::EVALUATE},
     policy::{circumstances::Environment, condition::TTL_MAX},
     privileges::{Endpoint, Right},
-    realms,
+    realms::{self, Addressed, InPath},
 };
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -290,11 +290,12 @@ fn authorize(desk: &Desk, realm: &RealmPath, request: &HttpRequest) -> Result<()
 fn realm(desk: &Desk, levels: Option<&str>) -> Result<RealmPath, Failure> {
     let named = match levels {
         None => Some(RealmPath::root()),
-        Some(levels) => realms::address(&format!("realms/{levels}"), |_| false)
-            .filter(|addressed| addressed.rest.is_empty())
-            .and_then(|addressed| addressed.realm),
+        Some(levels) => match realms::address(&format!("realms/{levels}"), |_| false) {
+            Some(Addressed { realm: InPath::Absolute(realm), rest: "" }) => desk.views().realms.path(realm.as_str()),
+            _ => None,
+        },
     };
-    named.filter(|realm| desk.realm_exists(realm)).ok_or_else(|| Failure::new(404, "Not Found"))
+    named.ok_or_else(|| Failure::new(404, "Not Found"))
 }
 
 async fn answer(desk: &Desk, request: &HttpRequest, payload: web::Payload) -> Result<Value, Failure> {

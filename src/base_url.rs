@@ -2,12 +2,15 @@
 //! names the same issuer. `../reference` terms: *Base URL Source*, fixed value.
 
 use crate::desk::Desk;
-use quorate_raft::{Kind, RealmPath};
+use quorate_raft::{DocumentKey, Kind, RealmPath};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Id of the document that holds [`Settings`].
 pub const SETTINGS: &str = "cluster";
+
+/// Where it is: asked for at almost every request.
+static KEY: LazyLock<DocumentKey> = LazyLock::new(|| DocumentKey::new(&RealmPath::root(), Kind::Settings, SETTINGS));
 
 /// Cluster-wide settings, written once at bootstrap.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,7 +29,7 @@ pub struct BaseUrl(Arc<Settings>);
 impl BaseUrl {
     /// As the cluster has it.
     pub fn of(desk: &Desk) -> Self {
-        let settings = desk.document(&RealmPath::root(), Kind::Settings, SETTINGS);
+        let settings = desk.views().entry(&KEY);
         Self(
             settings
                 .map_or_else(Arc::default, |entry| entry.typed(|json| Settings::deserialize(json).unwrap_or_default())),

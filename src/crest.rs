@@ -8,9 +8,13 @@
 //! | §5, §4.3            | verb and place to the resource's method; upsert    | [`serve()`] |
 //! | §5.7, §6            | what a resource looks like; `_fields`              | [`item`]    |
 //! | §7                  | `_queryFilter`                                     | [`filter`]  |
-//! | §8, §9              | queries, paging, sorting, totals                   | [`query`]   |
+//! | §8, §9              | queries, paging, sorting, totals                   | [`query`], [`cookie`] |
 //! | §11                 | errors                                             | [`error`]   |
+//! | §10                 | PATCH                                              | [`patch`]   |
 //! | §13                 | versions                                           | [`version`] |
+//! | §13.3               | the service *REST APIs*                            | [`settings`] |
+//! | §14                 | transaction ids                                    | [`transaction`] |
+//! | §15                 | descriptors                                        | [`describe`], [`openapi`] |
 //!
 //! # How to add a resource
 //!
@@ -92,10 +96,15 @@
 //! ```
 
 pub mod body;
+pub mod cookie;
+pub mod describe;
 pub mod error;
 pub mod filter;
 pub mod item;
+pub mod native;
+pub mod openapi;
 pub mod params;
+pub mod patch;
 pub mod percent;
 pub mod pointer;
 mod pretty;
@@ -104,15 +113,21 @@ pub mod request;
 pub mod response;
 pub mod scan;
 pub mod serve;
+pub mod settings;
+pub mod transaction;
 pub mod version;
 
 pub use body::Object;
+pub use describe::{ActionDescription, Description, Operation};
 pub use error::Error;
 pub use item::{Fields, Item};
 pub use params::Params;
+pub use patch::Patch;
 pub use query::{Listing, Query, Totals};
 pub use request::{Head, Match, Verb};
 pub use serve::{Served, serve};
+pub use settings::Settings;
+pub use transaction::TransactionId;
 pub use version::{Accepted, Protocol, Version};
 
 use crate::{
@@ -288,6 +303,12 @@ pub trait Resource: 'static {
         false
     }
 
+    /// What it looks like and can do, for descriptors (crest.md §15): the shape's usual operations and any content, unless
+    /// the resource says more.
+    fn describe(&self) -> Description {
+        Description::of(self.shape())
+    }
+
     /// `Cache-Control` of its answers.
     fn cache_control(&self) -> &'static str {
         "private"
@@ -332,6 +353,14 @@ pub trait Resource: 'static {
     /// # Errors
     /// 404 when it does not exist, 412 when `when` does not fit.
     async fn update(&self, call: &Call<'_>, id: &str, content: &Object, when: &Match) -> Result<Item, Error> {
+        Err(Error::unsupported())
+    }
+
+    /// Changes members of one. A resource whose items show all that an update takes passes this on to [`patch::by_update`].
+    ///
+    /// # Errors
+    /// 404 when it does not exist, 412 when `when` does not fit, 400 and 409 for changes that cannot be made.
+    async fn patch(&self, call: &Call<'_>, id: &str, patch: &Patch, when: &Match) -> Result<Item, Error> {
         Err(Error::unsupported())
     }
 

@@ -69,6 +69,10 @@ pub struct Front {
     pub cookie_secure: bool,
     /// What session cookies say about requests from other sites; `None`: nothing.
     pub cookie_same_site: Option<SameSite>,
+    /// Hosts that requests may be addressed to, beside that of the base URL and DNS aliases; empty for any (crest.md §12.2).
+    pub valid_hosts: Vec<String>,
+    /// Whether transaction ids of callers are theirs to choose (crest.md §14).
+    pub trust_transaction_ids: bool,
 }
 
 /// Why documents were not written.

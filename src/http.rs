@@ -5,7 +5,7 @@ use crate::{
     authzen, bootstrap,
     desk::Desk,
     oauth2,
-    rest::{self, Csrf, Scope, authenticate, authorization, sessions},
+    rest::{self, Csrf, Scope, authenticate, authorization, descriptors, sessions},
     telemetry::{self, Metrics, label},
 };
 use actix_web::{
@@ -130,12 +130,10 @@ fn bytes_below(dir: &Path) -> u64 {
 
 /// Everything below `/json`.
 fn json(cfg: &mut web::ServiceConfig) {
-    let routes = authorization::routes(rest::routes()).resource(Scope::Realm, "sessions", sessions::Sessions).plain(
-        Scope::Realm,
-        "authenticate",
-        Csrf::Checked,
-        authenticate::handle,
-    );
+    let routes = authorization::routes(rest::routes())
+        .resource(Scope::Realm, "sessions", sessions::Sessions)
+        .plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle)
+        .described(descriptors::authenticate());
     rest::mount(routes, cfg);
 }
 

@@ -54,7 +54,11 @@ pub mod userinfo;
 #[cfg(test)]
 mod tests;
 
-use crate::{audit::context, desk::Desk, realms};
+use crate::{
+    audit::context,
+    desk::Desk,
+    realms::{self, InPath, NoRealm},
+};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
@@ -211,6 +215,8 @@ async fn serve_inserted(desk: web::Data<Desk>, http: HttpRequest, payload: web::
 /// Answers every request; `path` is what lies below the mount point.
 async fn serve_path(desk: &Desk, http: &HttpRequest, payload: web::Payload, path: &str) -> HttpResponse {
     let addressed = realms::address(path, |rest| Endpoint::parse(rest).is_some());
+    // oauth2-endpoints §1.1: below `oauth2`, `realms/` is always followed by `root` first.
+    let addressed = addressed.filter(|addressed| !matches!(addressed.realm, InPath::Relative(_)));
     let route = addressed.and_then(|addressed| Some((Endpoint::parse(addressed.rest)?, addressed.realm)));
     let Some((endpoint, realm)) = route else {
         return Error::of(Code::NotFound).response(None);
@@ -231,7 +237,7 @@ async fn serve_path(desk: &Desk, http: &HttpRequest, payload: web::Payload, path
     context::asked(|name| params.get(name));
     if endpoint == Endpoint::AccessToken
         && params.get("grant_type") == Some(GrantType::ClientCredentials.name())
-        && let Some(answer) = issue_at_once(desk, http, realm.as_ref(), &params).await
+        && let Some(answer) = issue_at_once(desk, http, &realm, &params).await
     {
         return answer;
     }
@@ -260,17 +266,12 @@ async fn serve_path(desk: &Desk, http: &HttpRequest, payload: web::Payload, path
 /// everything acknowledged before the request, and when no document has changed until this node has applied it, then
 /// client, provider and policies were read as they were at that entry (ADR 8). `None` when that is not so, or when the
 /// answer would be "no": then the request is answered anew, after the barrier.
-async fn issue_at_once(
-    desk: &Desk,
-    http: &HttpRequest,
-    in_path: Option<&RealmPath>,
-    params: &Params<'_>,
-) -> Option<HttpResponse> {
-    let realm = in_path.cloned().or_else(|| http.query_string().is_empty().then(RealmPath::root))?;
-    let epoch = desk.views().documents_epoch();
-    if !desk.realm_exists(&realm) {
+async fn issue_at_once(desk: &Desk, http: &HttpRequest, in_path: &InPath, params: &Params<'_>) -> Option<HttpResponse> {
+    if *in_path == InPath::Nothing && !http.query_string().is_empty() {
         return None;
     }
+    let epoch = desk.views().documents_epoch();
+    let realm = realms::find(desk, http, in_path, None).ok()?;
     context::in_realm(&realm);
     let request = Request { desk, http, realm, params, reads: Reads::ToBeConfirmed };
     match token::answer(&request).await {
@@ -320,26 +321,33 @@ fn is_form(http: &HttpRequest) -> bool {
     essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// The realm that the request names, if it exists: path before query before the top level. Passes the read barrier, which
-/// metadata needs only before it denies that a realm exists.
-async fn realm_of(
-    desk: &Desk,
-    endpoint: Endpoint,
-    in_path: Option<RealmPath>,
-    http: &HttpRequest,
-) -> Result<RealmPath> {
+/// The realm that the request names, if it exists: path before query before host before the top level. Passes the read
+/// barrier, which metadata needs only before it denies that a realm exists.
+async fn realm_of(desk: &Desk, endpoint: Endpoint, in_path: InPath, http: &HttpRequest) -> Result<RealmPath> {
     let query = http.query_string();
-    let realm = match in_path {
-        Some(realm) => realm,
-        None if query.is_empty() => RealmPath::root(),
-        None => match Params::parse(&[query.as_bytes()])?.get("realm") {
-            Some(named) => realms::from_parameter(named).ok_or_else(|| Error::of(Code::InvalidRequest))?,
-            None => RealmPath::root(),
-        },
+    let read = match in_path {
+        InPath::Nothing if !query.is_empty() => Some(Params::parse(&[query.as_bytes()])?),
+        _ => None,
     };
-    if endpoint.is_metadata() && desk.realm_exists(&realm) {
+    let parameter = read.as_ref().and_then(|params| params.get("realm"));
+    let is_named = in_path != InPath::Nothing || parameter.is_some();
+    if endpoint.is_metadata()
+        && (is_named || realms::is_certain(desk, http, &in_path, parameter))
+        && let Ok(realm) = realms::find(desk, http, &in_path, parameter)
+    {
         return Ok(realm);
     }
     desk.barrier().await?;
-    if desk.realm_exists(&realm) { Ok(realm) } else { Err(Error::realm(realm.as_str())) }
+    realms::find(desk, http, &in_path, parameter).map_err(Error::from)
+}
+
+impl From<NoRealm> for Error {
+    fn from(none: NoRealm) -> Self {
+        match none {
+            NoRealm::Absent(realm) => Self::realm(realm.as_str()),
+            NoRealm::Parameter(value) => Self::realm(&value),
+            NoRealm::Host(host) => Self::invalid_request(format!("FQDN \"{host}\" is not valid.")),
+            NoRealm::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
 }

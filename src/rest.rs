@@ -4,6 +4,7 @@
 //! | path                                                    | what                                  | file            |
 //! |---------------------------------------------------------|---------------------------------------|-----------------|
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
+//! | `global-config/services/rest`                           | what the framework does by default    | [`rest_apis`]   |
 //! | `{realm}/users`, `users/{user}/groups`, `…/oauth2/applications` | users, and what is below one   | [`users`]       |
 //! | `{realm}/groups`                                        | groups, privileges                    | [`groups`]      |
 //! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
@@ -39,9 +40,11 @@ pub mod audit;
 pub mod authenticate;
 pub mod authentication;
 pub mod authorization;
+pub mod descriptors;
 pub mod groups;
 pub mod identity;
 pub mod realms;
+pub mod rest_apis;
 pub mod routes;
 pub mod schema;
 pub mod scripts;
@@ -61,15 +64,16 @@ pub use routes::{Csrf, PlainCall, Routes, Scope};
 use crate::{
     audit::{Topic, context},
     crest::{
-        Error, Head, Params, body,
-        request::forgeable,
+        Error, Head, Params, Settings, TransactionId, body,
+        request::{forgeable, is_unproven},
         response::{self, Manner},
         serve::{self, Place, Routed},
+        transaction,
     },
     desk::Desk,
     sessions::cookies,
 };
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::header::HeaderValue, web};
 use routes::{Found, Target};
 
 /// The resources of this module. Others are added by whoever mounts them.
@@ -77,6 +81,7 @@ pub fn routes() -> Routes {
     let routes = stores::routes(agents::routes(services::routes(audit_routes(Routes::default()))));
     scripts::routes(authentication::routes(routes))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
+        .resource(Scope::Global, "global-config/services/rest", rest_apis::RestApis)
         .resource(Scope::Realm, "users", users::Users)
         .below(Scope::Realm, "users/{user}/groups", |ids| users::memberships::Memberships { user: ids.concat() })
         .below(Scope::Realm, "users/{user}/oauth2/applications", |ids| users::applications::Applications {
@@ -110,17 +115,33 @@ pub fn mount(routes: Routes, config: &mut web::ServiceConfig) {
     config.app_data(web::Data::new(routes)).default_service(web::to(handle));
 }
 
+/// Who warns (crest.md §13.3).
+const RESOURCE: &str = "CREST";
+const PLAIN: &str = "chf";
+
 async fn handle(
     request: HttpRequest,
     payload: web::Payload,
     desk: web::Data<Desk>,
     routes: web::Data<Routes>,
 ) -> HttpResponse {
-    match answer(&desk, &routes, &request, payload).await {
+    let transaction = TransactionId::of(&request);
+    let mut agent = RESOURCE;
+    let mut response = match answer(&desk, &routes, &request, payload, &mut agent).await {
         Ok(response) => response,
         // Before a resource was found, nobody knows how the answer should look.
         Err(error) => response::fail(&error, Manner { pretty: pretty(&request), ..Manner::default() }),
+    };
+    if agent != RESOURCE {
+        response::secure(&mut response); // resources have these headers already
     }
+    if Settings::of(&desk).warns && !request.headers().contains_key("Accept-API-Version") {
+        response::warn(&mut response, agent);
+    }
+    if let Ok(id) = HeaderValue::from_str(transaction.as_str()) {
+        response.headers_mut().insert(transaction::HEADER.clone(), id);
+    }
+    response
 }
 
 fn pretty(request: &HttpRequest) -> bool {
@@ -128,25 +149,47 @@ fn pretty(request: &HttpRequest) -> bool {
     params.get("_prettyPrint").is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// Path, then head, then body, then realm: what costs least is checked first.
+/// crest.md §14: whether a request comes from no other site's page, or nobody minds. That nobody minds is confirmed by the
+/// barrier before it counts.
+async fn check_origin(desk: &Desk, request: &HttpRequest) -> Result<(), Error> {
+    if forgeable(request) {
+        return Err(Error::plain(403));
+    }
+    if is_unproven(request) {
+        desk.barrier().await?;
+        if forgeable(request) {
+            return Err(Error::plain(403));
+        }
+    }
+    Ok(())
+}
+
+/// Path, then head, then body, then realm: what costs least is checked first. `agent` becomes who warns.
 async fn answer(
     desk: &Desk,
     routes: &Routes,
     request: &HttpRequest,
     payload: web::Payload,
+    agent: &mut &str,
 ) -> Result<HttpResponse, Error> {
     let context = &desk.front().context_path;
     let path = request.uri().path();
     let below = path.strip_prefix(context.as_str()).unwrap_or(path);
-    let Found { target, realm, rest, path: endpoint } = routes.find(below.strip_prefix("/json").unwrap_or(below))?;
+    let path = below.strip_prefix("/json").unwrap_or(below);
+    if let Some(wanted) = descriptors::wanted(request) {
+        check_origin(desk, request).await?;
+        return descriptors::answer(desk, routes, request, path, wanted).await;
+    }
+    let Found { target, realm, rest, path: endpoint } = routes.find(path)?;
     match target {
-        Target::Plain { csrf, handler } => {
-            if csrf == Csrf::Checked && forgeable(request) {
-                return Err(Error::plain(403));
+        Target::Plain { csrf, handler, .. } => {
+            *agent = PLAIN;
+            if csrf == Csrf::Checked {
+                check_origin(desk, request).await?;
             }
             let params = Params::parse(request.query_string())?;
             let body = body::read(payload).await?;
-            let realm = realm.resolve(desk, &params).await?;
+            let realm = realm.resolve(desk, request, &params).await?;
             context::in_realm(&realm);
             let call = PlainCall { desk: desk.clone(), realm, request: request.clone(), body, rest };
             Ok(handler(call).await)
@@ -155,7 +198,7 @@ async fn answer(
         Target::Resource(resource) => {
             let head = Head::parse(request)?;
             let body = body::read(payload).await?;
-            let realm = realm.resolve(desk, &head.params).await?;
+            let realm = realm.resolve(desk, request, &head.params).await?;
             let place = Place { path: &endpoint, id: rest.first().map(String::as_str) };
             let routed = Routed { resource: &*resource, place, head: &head, body: &body, realm: &realm };
             let mut response = serve::serve(desk, request, routed).await;

@@ -129,6 +129,8 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
                 CookieSecure::Auto => config.base_url().starts_with("https:"),
             },
             cookie_same_site: config.site.cookie_same_site,
+            valid_hosts: config.site.valid_hosts.clone(),
+            trust_transaction_ids: config.site.trust_transaction_ids,
         },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(1),

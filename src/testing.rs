@@ -58,6 +58,18 @@ impl Consensus for Alone {
     }
 }
 
+/// How the deployment looks in tests.
+pub(crate) fn front() -> Front {
+    Front {
+        context_path: "/am".into(),
+        cookie_name: "iPlanetDirectoryPro".into(),
+        cookie_secure: false,
+        cookie_same_site: None,
+        valid_hosts: Vec::new(),
+        trust_transaction_ids: false,
+    }
+}
+
 /// A desk on a cluster of one that has been set up, and the log behind it.
 pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
     desk_with(Audit::start(Default::default(), LogFormat::Text).expect("a thread"), &Default::default()).await
@@ -65,16 +77,21 @@ pub(crate) async fn desk() -> (Desk, Arc<Alone>) {
 
 /// As [`desk`], with another record of decisions, and other rules for them.
 pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> (Desk, Arc<Alone>) {
-    desk_of(audit, decisions, Guard::default()).await
+    desk_of(audit, decisions, Guard::default(), front()).await
 }
 
 /// As [`desk`], with other limits of failed attempts.
 pub(crate) async fn desk_guarded(guard: Guard) -> (Desk, Arc<Alone>) {
     let audit = Audit::start(Default::default(), LogFormat::Text).expect("a thread");
-    desk_of(audit, &Default::default(), guard).await
+    desk_of(audit, &Default::default(), guard, front()).await
 }
 
-async fn desk_of(audit: Audit, decisions: &decisions::Settings, guard: Guard) -> (Desk, Arc<Alone>) {
+/// As [`desk_with`], with another look.
+pub(crate) async fn desk_that(audit: Audit, decisions: &decisions::Settings, front: Front) -> (Desk, Arc<Alone>) {
+    desk_of(audit, decisions, Guard::default(), front).await
+}
+
+async fn desk_of(audit: Audit, decisions: &decisions::Settings, guard: Guard, front: Front) -> (Desk, Arc<Alone>) {
     let views = Arc::new(Views::default());
     let actors = Arc::new(Actors::start(&[Arbiter::current()], views.clone()).expect("one arbiter"));
     let alone = Arc::new(Alone {
@@ -92,12 +109,7 @@ async fn desk_of(audit: Audit, decisions: &decisions::Settings, guard: Guard) ->
         audit,
         rules: Rules::new(decisions),
         guard,
-        front: Front {
-            context_path: "/am".into(),
-            cookie_name: "iPlanetDirectoryPro".into(),
-            cookie_secure: false,
-            cookie_same_site: None,
-        },
+        front,
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(0),
     });

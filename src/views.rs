@@ -21,7 +21,7 @@ use std::{
     },
 };
 
-use crate::{actors::policy_sets::set_id, groups::Memberships, policy::PolicySetIndex};
+use crate::{actors::policy_sets::set_id, groups::Memberships, policy::PolicySetIndex, realms::Names};
 
 /// The keys are SHA-256 already; hashing them again buys nothing. Only hashes of secrets are looked up, so nobody outside
 /// can choose keys that collide.
@@ -94,6 +94,8 @@ pub struct Views {
     pub attempts: HashView<Counter>,
     /// Documents.
     pub documents: HashMap<DocumentKey, Arc<Entry>>,
+    /// Realms among them, by name and by alias.
+    pub realms: Names,
     /// The same documents, by realm and kind, in the order of their ids.
     pub collections: HashMap<(RealmPath, Kind), Ordered>,
     /// Which groups users are in.
@@ -106,10 +108,13 @@ pub struct Views {
     ended: Ended,
 }
 
+/// Whoever wants to know of sessions that time out.
+type Watch = Box<dyn Fn(&Session) + Send + Sync>;
+
 /// Sessions that have ended, on their way to whoever wants to know which of them timed out.
 #[derive(Default)]
 struct Ended {
-    watch: OnceLock<Box<dyn Fn(&Session) + Send + Sync>>,
+    watch: OnceLock<Watch>,
     gone: Mutex<Vec<Arc<Session>>>,
 }
 

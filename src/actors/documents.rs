@@ -51,6 +51,9 @@ impl DocumentsOwner {
                 Some(entry) => view.insert(key.clone(), entry.clone()).cloned(),
                 None => view.remove(&key).cloned(),
             };
+            if key.kind == Kind::Realm {
+                self.views.realms.changed(&key.id, former.as_deref().map(Entry::json), now.as_deref().map(Entry::json));
+            }
             if key.kind == Kind::Group {
                 self.views.memberships.follow(&key, former.as_deref(), now.as_deref());
             }

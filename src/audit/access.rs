@@ -239,7 +239,7 @@ pub async fn observe<B: MessageBody>(
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     };
     let recorded = topics.records(Topic::Access) && topics.picks_request();
-    let context = Arc::new(topics.context(&request, recorded));
+    let context = Arc::new(Context::of(&request, recorded));
     if !recorded {
         return context::scope(context, next.call(request)).await.map(ServiceResponse::map_into_left_body);
     }

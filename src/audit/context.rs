@@ -4,12 +4,9 @@
 //! [`client`], [`in_realm`], [`asked`]), and whatever is recorded while it is answered asks [`current`]. Outside of a request, and
 //! while nothing is audited, there is no context, and telling it something does nothing.
 //!
-//! | crest.md §14, f.6                                     | here                       |
-//! |-------------------------------------------------------|----------------------------|
-//! | `X-ForgeRock-TransactionId`, if inbound ids are trusted | [`Context::of`]          |
-//! | else a new id                                         | [`Ids::next`]              |
+//! The transaction id is that of Common REST, [`TransactionId`]: the answer shows the same one.
 
-use crate::caller::Caller;
+use crate::{caller::Caller, crest::TransactionId};
 use actix_web::dev::ServiceRequest;
 use quorate_raft::{DocumentKey, Kind, RealmPath, TokenHash};
 use std::{
@@ -21,9 +18,6 @@ use std::{
     },
 };
 use uuid::Uuid;
-
-/// Longest transaction id that is taken over.
-const MAX_TRANSACTION_ID: usize = 255;
 
 /// AM's internal account: what nobody asked for is done by it.
 pub const INTERNAL: &str = "id=dsameuser,ou=user,ou=am-config";
@@ -74,13 +68,9 @@ tokio::task_local! {
 
 impl Context {
     /// For a request. `detailed`: whether an event about the request itself is wanted.
-    pub(super) fn of(request: &ServiceRequest, trust: bool, detailed: bool, ids: &Ids) -> Self {
-        let told = || request.headers().get("X-ForgeRock-TransactionId")?.to_str().ok();
-        let fine =
-            |id: &&str| (1..=MAX_TRANSACTION_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
-        let given = if trust { told().filter(fine) } else { None };
+    pub(super) fn of(request: &ServiceRequest, detailed: bool) -> Self {
         Self {
-            transaction: given.map_or_else(|| ids.next().into(), Arc::from),
+            transaction: TransactionId::of(request.request()).as_str().into(),
             address: request.peer_addr(),
             logs_out: request.query_string().split('&').any(|pair| pair == "_action=logout"),
             detailed,

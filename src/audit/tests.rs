@@ -425,19 +425,6 @@ async fn no_secret_is_recorded() {
     }
 }
 
-/// crest.md §14: ids from outside count where they are trusted, if they are ids.
-#[actix_web::test]
-async fn transaction_ids_come_from_whom_we_trust() {
-    let settings = TopicSettings { trust_transaction_id: true, ..everything() };
-    let stage = Stage::with(settings).await;
-    let long = "x".repeat(256);
-    for (given, taken) in [("frodo-1", true), ("a b", false), ("", false), (long.as_str(), false)] {
-        stage.send(stage.admin("GET", "/json/serverinfo/*").insert_header(("X-ForgeRock-TransactionId", given))).await;
-        let events = stage.events();
-        assert_eq!(events.iter().all(|event| event["transactionId"] == given), taken, "{given}");
-    }
-}
-
 /// What is switched off costs nothing and records nothing; a share of requests is a share.
 #[actix_web::test]
 async fn topics_and_shares_are_obeyed() {

@@ -54,9 +54,10 @@ fn decode(value: &[u8]) -> Option<String> {
     }
 }
 
-/// `=?charset?B|Q?text?=` (RFC 2047 §2). The outer `None`: it is none; the inner: it is a broken one.
+/// `=?charset?B|Q?text?=` (RFC 2047 §2), of ASCII characters only: others have been read as some character set already, and
+/// would be read twice. The outer `None`: it is none; the inner: it is a broken one.
 fn encoded_word(text: &str) -> Option<Option<String>> {
-    let inner = text.strip_prefix("=?")?.strip_suffix("?=")?;
+    let inner = text.strip_prefix("=?")?.strip_suffix("?=").filter(|inner| inner.is_ascii())?;
     let mut parts = inner.splitn(3, '?');
     let (charset, encoding, body) = (parts.next()?, parts.next()?, parts.next()?);
     let bytes = match encoding {
@@ -114,6 +115,8 @@ mod tests {
             (b"Zo\xeb", "Zo\u{eb}"),
             ("Zo\u{eb}".as_bytes(), "Zo\u{eb}"),
             (b"=?what", "=?what"),
+            // Found by fuzzing: what is no encoded word was decoded twice.
+            (b"=?ISO-8859-1?Q?\xb4?=", "=?ISO-8859-1?Q?\u{b4}?="),
         ] {
             match read_all(&[(USERNAME, sent), (PASSWORD, b"p")]) {
                 Headers::Present(credentials) => assert_eq!(credentials.username, meant),

@@ -43,7 +43,6 @@ fn of_topics(reader: &mut Reader<'_>, data_dir: Option<&Path>) -> Option<Option<
     let fsync = reader.switch("audit.fsync");
     let when_full = when_full(reader, "audit.when_full");
     let queue = reader.number("audit.queue", 1..=1_000_000);
-    let trust_transaction_id = reader.switch("audit.trust_transaction_id");
     let whitelist = reader.list("audit.whitelist", redact::allowed);
     let blacklist = reader.list("audit.blacklist", redact::denied);
     // Beside the data, as the key file is: the data directory itself is the store's.
@@ -65,7 +64,6 @@ fn of_topics(reader: &mut Reader<'_>, data_dir: Option<&Path>) -> Option<Option<
         stdout: stdout?,
         when_full: when_full?,
         queue: usize::try_from(queue?).ok()?,
-        trust_transaction_id: trust_transaction_id?,
         whitelist: whitelist?,
         blacklist: blacklist?,
     };

@@ -137,6 +137,20 @@ pub const SETTINGS: &[Setting] = &[
         "SameSite attribute of session cookies: `unset`, `none`, `lax` or `strict`",
     ),
     setting(
+        "valid_hosts",
+        List,
+        None,
+        None,
+        "host names that requests may be addressed to, beside that of the base URL and DNS aliases of realms; unset: any",
+    ),
+    setting(
+        "trust_transaction_ids",
+        Switch,
+        Some("false"),
+        None,
+        "take the X-ForgeRock-TransactionId of callers for records, instead of making one",
+    ),
+    setting(
         "admin_password",
         Secret,
         None,
@@ -262,13 +276,6 @@ pub const SETTINGS: &[Setting] = &[
         "when too many events wait: `drop` (counted in /metrics), or `refuse` what cannot be recorded with 503",
     ),
     setting("audit.queue", Number, Some("8192"), None, "events that may wait to be written"),
-    setting(
-        "audit.trust_transaction_id",
-        Switch,
-        Some("false"),
-        None,
-        "take transaction ids from the header X-ForgeRock-TransactionId instead of making them",
-    ),
     setting(
         "audit.whitelist",
         List,

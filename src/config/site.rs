@@ -123,6 +123,10 @@ pub struct Site {
     pub cookie_secure: CookieSecure,
     /// What session cookies say about requests from other sites; `None`: nothing.
     pub cookie_same_site: Option<SameSite>,
+    /// Hosts that requests may be addressed to, beside that of the base URL and DNS aliases of realms; empty: any.
+    pub valid_hosts: Vec<String>,
+    /// Whether `X-ForgeRock-TransactionId` of callers is taken.
+    pub trust_transaction_ids: bool,
 }
 
 impl Site {
@@ -149,6 +153,8 @@ impl Site {
             reader.reject("cookie_same_site", "`none` needs `cookie_secure`: browsers drop such cookies otherwise");
             return None;
         }
+        let valid_hosts = reader.list("valid_hosts", host);
+        let trust_transaction_ids = reader.switch("trust_transaction_ids");
         Some(Self {
             context_path: context_path?,
             base_url: base_url?,
@@ -157,6 +163,8 @@ impl Site {
             cookie_name: cookie_name?,
             cookie_secure: cookie_secure?,
             cookie_same_site: cookie_same_site?,
+            valid_hosts: valid_hosts?,
+            trust_transaction_ids: trust_transaction_ids?,
         })
     }
 }
@@ -170,6 +178,16 @@ fn context_path(text: &str) -> Result<String, &'static str> {
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
     });
     if fine { Ok(text.to_owned()) } else { Err(WRONG) }
+}
+
+/// A host as requests name it: without a port.
+fn host(text: &str) -> Result<String, &'static str> {
+    let fine = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if fine && (1..=253).contains(&text.len()) || text.parse::<std::net::Ipv6Addr>().is_ok() {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("must be a host name or an address, without a port")
+    }
 }
 
 /// A token of RFC 9110 §5.6.2, because the name is a cookie's and a header's.
@@ -232,6 +250,15 @@ mod tests {
         }
         for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "10.0.0.0/-1", "host"] {
             assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_have_no_port() {
+        assert_eq!(host("AM.example.com").as_deref(), Ok("am.example.com"));
+        assert_eq!(host("::1").as_deref(), Ok("::1"));
+        for text in ["", "am.example.com:8443", "http://a", "a b", "[::1]"] {
+            assert!(host(text).is_err(), "{text}");
         }
     }
 

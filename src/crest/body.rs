@@ -4,8 +4,11 @@
 //! |---------------------------------------|--------|
 //! | more than [`MAX_BYTES`]               | 413    |
 //! | nested deeper than [`MAX_DEPTH`]      | 400    |
+//! | more values than [`MAX_VALUES`]       | 400    |
 //! | a member twice in one object          | 400    |
 //! | NUL in a string or a name             | 400    |
+//! | half a surrogate pair, not UTF-8      | 400    |
+//! | a number that no double holds         | 400    |
 //! | not JSON, or something after the JSON | 400    |
 
 use super::Error;
@@ -13,13 +16,16 @@ use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 /// Most bytes of a request body.
 pub const MAX_BYTES: usize = 1 << 20;
 
 /// Deepest nesting of arrays and objects.
 pub const MAX_DEPTH: usize = 64;
+
+/// Most values of all kinds in one body: what a megabyte of `[[],[],…` would cost in memory is many times its length.
+pub const MAX_VALUES: usize = 1 << 16;
 
 /// A JSON object.
 pub type Object = Map<String, Value>;
@@ -49,7 +55,8 @@ pub fn parse(body: &[u8]) -> Result<Option<Value>, Error> {
         return Ok(None);
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = Strict { depth: 0 }.deserialize(&mut reader).map_err(|_| {
+    let left = Cell::new(MAX_VALUES);
+    let value = Strict { depth: 0, left: &left }.deserialize(&mut reader).map_err(|_| {
         Error::bad_request("The request could not be processed because the provided content is not valid JSON")
     })?;
     reader.end().map_err(|_| {
@@ -93,13 +100,18 @@ fn not_an_object() -> Error {
 
 /// Builds a [`Value`] and refuses what the module's table refuses.
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'l> {
     depth: usize,
+    left: &'l Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        if self.depth < MAX_DEPTH { Ok(Self { depth: self.depth + 1 }) } else { Err(E::custom("nested too deeply")) }
+        if self.depth < MAX_DEPTH {
+            Ok(Self { depth: self.depth + 1, ..self })
+        } else {
+            Err(E::custom("nested too deeply"))
+        }
     }
 }
 
@@ -107,15 +119,16 @@ fn text<E: serde::de::Error>(text: &str) -> Result<&str, E> {
     if text.contains('\0') { Err(E::custom("NUL in a string")) } else { Ok(text) }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.left.set(self.left.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,6 +206,17 @@ mod tests {
             "{\"a\":NaN}",
             "{\"a\":1e999}",
             "{\"a\":01}",
+            "{\"a\":-1e400}",
+            "{\"a\":+1}",
+            "{\"a\":1.}",
+            "{\"a\":\"\\ud800\"}",
+            "{\"a\":\"\\udc00\\ud800\"}",
+            "{\"\\ud83d\":1}",
+            "{\"a\":\"\\x41\"}",
+            "{\"a\":\"\n\"}",
+            "{'a':1}",
+            "{\"a\":1,}",
+            "{\"a\":1 /* */}",
             "\u{feff}{}",
         ] {
             assert_eq!(told(body), invalid, "{body}");
@@ -201,6 +225,21 @@ mod tests {
         assert_eq!(told(&deep(100_000)), invalid);
         assert!(object(deep(MAX_DEPTH - 1).as_bytes()).is_ok());
         assert!(object(b"{\"a\":\"\xff\"}").is_err());
+        assert!(object(b"{\"a\":\"\xed\xa0\x80\"}").is_err(), "a surrogate in UTF-8");
+        assert_eq!(object(b"{\"a\":\"\\ud83d\\ude00\"}").map(|o| o["a"].clone()), Ok("😀".into()));
+    }
+
+    /// Memory is bounded by counting values, whatever the length of the body allows.
+    #[test]
+    fn a_body_has_no_more_values_than_it_may() {
+        let list = |n: usize| format!("{{\"a\":[{}]}}", vec!["[]"; n].join(","));
+        assert!(object(list(MAX_VALUES - 2).as_bytes()).is_ok());
+        assert!(object(list(MAX_VALUES - 1).as_bytes()).is_err());
+        let members: Vec<String> = (0..MAX_VALUES).map(|n| format!("\"{n}\":0")).collect();
+        assert!(object(format!("{{{}}}", members.join(",")).as_bytes()).is_err());
+        // Long numbers and names are one value each.
+        let long = format!("{{\"{}\":0.{}1}}", "n".repeat(100_000), "0".repeat(100_000));
+        assert!(object(long.as_bytes()).is_ok());
     }
 
     #[test]

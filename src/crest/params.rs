@@ -43,9 +43,10 @@ impl Params {
             let reserved = RESERVED.iter().find(|reserved| reserved.eq_ignore_ascii_case(&name));
             let name = reserved.map_or(name, |reserved| (*reserved).to_owned());
             if name != "_fields" && params.iter().any(|(known, _)| *known == name) {
-                return Err(Error::bad_request(format!(
-                    "Multiple values provided for the single-valued request parameter '{name}'"
-                )));
+                return Err(Error::bad_request(match name.as_str() {
+                    "_mimeType" => "Only one mime type value allowed".to_owned(),
+                    _ => format!("Multiple values provided for the single-valued request parameter '{name}'"),
+                }));
             }
             params.push((name, value));
         }

@@ -1,12 +1,20 @@
 //! Queries: what is asked, and the envelope of the answer (crest.md §5.6, §8, §9).
+//!
+//! A page that is continued by its cookie begins after the last element of the page before, wherever that is by then: what
+//! others create or delete meanwhile moves nothing, so that every element that stays is shown exactly once. The cookie holds
+//! the place of that element in the order, sealed ([`super::cookie`]).
 
 use super::{
     Error, Item, Params,
+    cookie::{Key, Position},
     filter::Filter,
     pointer::{Names, Pointer},
 };
 use serde_json::Value;
-use std::{borrow::Borrow, cmp::Ordering};
+use std::cmp::Ordering;
+
+/// Most sort keys of one query.
+pub const MAX_SORT_KEYS: usize = 16;
 
 /// A query, parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +25,24 @@ pub struct Query {
     pub page_size: usize,
     /// How many to skip.
     pub offset: usize,
-    /// Whether a `_pagedResultsCookie` was sent.
-    pub cookie: bool,
+    /// Where the page before ended.
+    pub cookie: Cookie,
     /// Whether a total is asked for.
     pub counted: bool,
     /// In which order.
     pub sort: Vec<SortKey>,
+}
+
+/// `_pagedResultsCookie`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cookie {
+    /// None was sent.
+    Absent,
+    /// As it was sent. The framework opens it before it asks the resource; one that stays sealed is none of ours, or is for
+    /// another query.
+    Sealed(String),
+    /// Opened.
+    After(Position),
 }
 
 /// Which resources a query selects.
@@ -52,7 +72,7 @@ pub enum Totals {
     Unpaged,
     /// Policy `NONE`, total -1; what remains after the page is told. Without `_pageSize` the offset is ignored.
     Remaining,
-    /// Policy `EXACT`, always.
+    /// Policy `EXACT`, always. Pages are continued by offset or by cookie.
     Exact,
 }
 
@@ -67,6 +87,8 @@ pub struct Listing {
     pub total: i64,
     /// `remainingPagedResults`; -1 for not counted.
     pub remaining: i64,
+    /// Where the page ended, should more follow and the family have cookies.
+    pub next: Option<Position>,
     /// Whether the resources are shown by their ids alone, as old versions do.
     pub names_only: bool,
 }
@@ -90,8 +112,11 @@ impl Query {
             (None, None, expression) => Select::Expression(expression.unwrap_or_default().to_owned()),
         };
         let offset = integer(params, "_pagedResultsOffset")?;
-        let cookie = params.has("_pagedResultsCookie");
-        if cookie && offset > 0 {
+        let cookie = match params.get("_pagedResultsCookie") {
+            None | Some("") => Cookie::Absent,
+            Some(sealed) => Cookie::Sealed(sealed.to_owned()),
+        };
+        if cookie != Cookie::Absent && offset > 0 {
             return exclusive("_pagedResultsOffset", "_pagedResultsCookie");
         }
         let page_size = integer(params, "_pageSize")?;
@@ -151,39 +176,38 @@ impl Query {
         }
     }
 
+    /// The text that the cookies of this query belong to: what is selected and in which order (crest.md §9).
+    pub fn identity(&self) -> String {
+        let select = match &self.select {
+            Select::Filter(filter) => format!("filter {filter}"),
+            Select::Id(id) => format!("id {id}"),
+            Select::Expression(expression) => format!("expression {expression}"),
+        };
+        let sign = |key: &SortKey| format!("{}{}", if key.descending { "-" } else { "+" }, key.pointer);
+        format!("{}\n{select}", self.sort.iter().map(sign).collect::<Vec<_>>().join(","))
+    }
+
     /// 501 for pages of what has none.
     pub(super) fn check_paging(&self, totals: Totals) -> Result<(), Error> {
-        if totals == Totals::Unpaged && (self.page_size > 0 || self.offset > 0 || self.cookie) {
+        if totals == Totals::Unpaged && (self.page_size > 0 || self.offset > 0 || self.cookie != Cookie::Absent) {
             return Err(Error::new(501, "Query paging not currently supported"));
         }
         Ok(())
     }
 
-    fn present(&self, mut items: Vec<Item>, names: Names, totals: Totals) -> Result<Listing, Error> {
+    fn present(&self, items: Vec<Item>, names: Names, totals: Totals) -> Result<Listing, Error> {
         self.check_paging(totals)?;
-        if !self.sort.is_empty() {
-            let mut keyed: Vec<(Vec<Option<Value>>, Item)> = items
-                .into_iter()
-                .map(|item| {
-                    let whole = item.whole();
-                    let key = |key: &SortKey| key.pointer.resolve(&whole, names).and_then(sortable).cloned();
-                    (self.sort.iter().map(key).collect(), item)
-                })
-                .collect();
-            keyed.sort_by(|(a, _), (b, _)| self.order(a, b));
-            items = keyed.into_iter().map(|(_, item)| item).collect();
-        }
         let matches = items.len();
-        let page: Vec<Item> = if self.page_size == 0 {
-            items
+        let (page, next) = if self.has_cookies(totals) {
+            self.page(items, names)?
         } else {
-            items.into_iter().skip(self.offset).take(self.page_size).collect()
+            (self.skipped(self.sorted(items, names)), None)
         };
-        Ok(self.listing(page, matches, totals))
+        Ok(self.listing(page, next, matches, totals))
     }
 
-    /// The envelope of a page of that many matches.
-    pub(super) fn listing(&self, page: Vec<Item>, matches: usize, totals: Totals) -> Listing {
+    /// The envelope of a page of that many matches, and where it ends.
+    pub(super) fn listing(&self, page: Vec<Item>, next: Option<Position>, matches: usize, totals: Totals) -> Listing {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (policy, total, remaining) = match totals {
             Totals::Unpaged if self.counted => ("EXACT", count(matches), -1),
@@ -191,47 +215,81 @@ impl Query {
             Totals::Remaining => ("NONE", -1, count(matches.saturating_sub(page.len()))),
             Totals::Exact => ("EXACT", count(matches), -1),
         };
-        Listing { items: page, policy, total, remaining, names_only: false }
+        Listing { items: page, policy, total, remaining, names_only: false, next }
+    }
+
+    /// By the sort keys; equal ones stay in the order they came in.
+    fn sorted(&self, items: Vec<Item>, names: Names) -> Vec<Item> {
+        if self.sort.is_empty() {
+            return items;
+        }
+        let mut keyed: Vec<(Vec<Key>, Item)> =
+            items.into_iter().map(|item| (self.keys(&item, names, Key::of), item)).collect();
+        keyed.sort_by(|(a, _), (b, _)| self.order(a, b));
+        keyed.into_iter().map(|(_, item)| item).collect()
+    }
+
+    /// §9: without a page size the offset is ignored.
+    fn skipped(&self, items: Vec<Item>) -> Vec<Item> {
+        if self.page_size == 0 { items } else { items.into_iter().skip(self.offset).take(self.page_size).collect() }
+    }
+
+    /// Whether pages are continued by cookies: where they are asked for, and the family has them.
+    pub(super) fn has_cookies(&self, totals: Totals) -> bool {
+        totals == Totals::Exact && self.page_size > 0
+    }
+
+    /// After which place the page begins.
+    ///
+    /// # Errors
+    /// 400 for a cookie that is none of ours, or is for another query.
+    pub(super) fn after(&self) -> Result<Option<&Position>, Error> {
+        match &self.cookie {
+            Cookie::Absent => Ok(None),
+            Cookie::After(position) if position.keys.len() == self.sort.len() => Ok(Some(position)),
+            Cookie::After(_) | Cookie::Sealed(_) => Err(broken_cookie()),
+        }
+    }
+
+    /// The page after the cookie, or at the offset, in an order in which no two elements have the same place; and where it
+    /// ends, unless it is the last one.
+    fn page(&self, items: Vec<Item>, names: Names) -> Result<(Vec<Item>, Option<Position>), Error> {
+        let after = self.after()?;
+        let place = |a: &Position, b: &Position| self.order(&a.keys, &b.keys).then_with(|| a.id.cmp(&b.id));
+        let placed = items.into_iter().map(|item| {
+            let keys = self.keys(&item, names, Key::short);
+            (Position { keys, id: item.id.clone() }, item)
+        });
+        let mut placed: Vec<(Position, Item)> =
+            placed.filter(|(at, _)| after.is_none_or(|after| place(at, after) == Ordering::Greater)).collect();
+        placed.sort_by(|(a, _), (b, _)| place(a, b));
+        let following = placed.len().saturating_sub(self.offset) > self.page_size;
+        let mut page: Vec<(Position, Item)> = placed.into_iter().skip(self.offset).take(self.page_size).collect();
+        let next = page.last_mut().filter(|_| following).map(|(at, _)| std::mem::take(at));
+        Ok((page.into_iter().map(|(_, item)| item).collect(), next))
+    }
+
+    fn keys(&self, item: &Item, names: Names, key: fn(Option<&Value>) -> Key) -> Vec<Key> {
+        if self.sort.is_empty() {
+            return Vec::new();
+        }
+        let whole = item.whole();
+        self.sort.iter().map(|by| key(by.pointer.resolve(&whole, names))).collect()
     }
 
     /// Compares what two resources have under the sort keys.
-    pub(super) fn order<V: Borrow<Value>>(&self, a: &[Option<V>], b: &[Option<V>]) -> Ordering {
+    pub(super) fn order(&self, a: &[Key], b: &[Key]) -> Ordering {
         let orders = self.sort.iter().zip(a.iter().zip(b)).map(|(key, (a, b))| {
-            let order = match (a.as_ref().map(V::borrow), b.as_ref().map(V::borrow)) {
-                (Some(Value::String(a)), Some(Value::String(b))) => a.encode_utf16().cmp(b.encode_utf16()),
-                (Some(Value::Bool(a)), Some(Value::Bool(b))) => a.cmp(b),
-                (Some(Value::Number(a)), Some(Value::Number(b))) => {
-                    a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
-                }
-                (a, b) => rank(a).cmp(&rank(b)),
-            };
+            let order = a.cmp(b);
             if key.descending { order.reverse() } else { order }
         });
         orders.fold(Ordering::Equal, Ordering::then)
     }
 }
 
-/// Missing values sort first; values of different types in a fixed order of types, so that sorting is total.
-fn rank(value: Option<&Value>) -> u8 {
-    match value {
-        None => 0,
-        Some(Value::Bool(_)) => 1,
-        Some(Value::Number(_)) => 2,
-        Some(_) => 3,
-    }
-}
-
-/// An attribute with one value sorts by it; other arrays and objects count as missing.
-pub(super) fn sortable(value: &Value) -> Option<&Value> {
-    match value {
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value),
-        Value::Array(values) => match values.as_slice() {
-            [Value::Array(_) | Value::Object(_) | Value::Null] => None,
-            [single] => Some(single),
-            _ => None,
-        },
-        Value::Null | Value::Object(_) => None,
-    }
+/// §9: rejected when it cannot be decoded or the sort keys changed.
+fn broken_cookie() -> Error {
+    Error::bad_request("The paged results cookie is invalid for this query")
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any characters. Linear in both for each star.
@@ -282,127 +340,9 @@ fn sort_keys(params: &Params) -> Result<Vec<SortKey>, Error> {
     text.split(',')
         .map(key)
         .collect::<Option<Vec<_>>>()
-        .filter(|keys| keys.len() <= 16)
+        .filter(|keys| keys.len() <= MAX_SORT_KEYS)
         .ok_or_else(|| unparsable("_sortKeys", text, "a comma separated list of sort keys"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn query(parameters: &str) -> Result<Query, (u16, String)> {
-        Params::parse(parameters)
-            .and_then(|params| Query::parse(&params))
-            .map_err(|e| (e.code(), e.message().to_owned()))
-    }
-
-    fn items(ids: &str) -> Vec<Item> {
-        ids.chars()
-            .map(|id| {
-                let content = json!({"rank": u32::from(id) % 3, "name": [format!("n{id}")]});
-                Item::new(id, None, content.as_object().cloned().unwrap_or_default())
-            })
-            .collect()
-    }
-
-    fn ids(listing: &Listing) -> String {
-        listing.items.iter().map(|item| item.id.as_str()).collect()
-    }
-
-    #[test]
-    fn bad_parameters_are_told_apart() {
-        let exclusive = |a, b| format!("The parameters {a} and {b} are mutually exclusive");
-        for (parameters, text) in [
-            ("_queryFilter=true&_queryId=*", exclusive("_queryId", "_queryFilter")),
-            ("_queryId=*&_queryExpression=x", exclusive("_queryId", "_queryExpression")),
-            ("_queryFilter=true&_queryExpression=x", exclusive("_queryFilter", "_queryExpression")),
-            (
-                "_queryFilter=true&_pagedResultsOffset=1&_pagedResultsCookie=x",
-                exclusive("_pagedResultsOffset", "_pagedResultsCookie"),
-            ),
-            (
-                "_queryFilter=true&_pageSize=x",
-                "The value 'x' for parameter '_pageSize' could not be parsed as a valid integer".into(),
-            ),
-            (
-                "_queryFilter=true&_pagedResultsOffset=2147483648",
-                "The value '2147483648' for parameter '_pagedResultsOffset' could not be parsed as a valid integer"
-                    .into(),
-            ),
-            (
-                "_queryFilter=true&_totalPagedResultsPolicy=SOME",
-                "The value 'SOME' for parameter '_totalPagedResultsPolicy' could not be parsed as a valid count policy"
-                    .into(),
-            ),
-            (
-                "_queryFilter=true&_sortKeys=a,,b",
-                "The value 'a,,b' for parameter '_sortKeys' could not be parsed as a comma separated list of sort keys"
-                    .into(),
-            ),
-        ] {
-            assert_eq!(query(parameters), Err((400, text)), "{parameters}");
-        }
-    }
-
-    #[test]
-    fn pages_and_totals_follow_the_family() {
-        let ask = |parameters: &str, totals| {
-            let query = query(parameters).expect(parameters);
-            query.answer(items("abcde"), Names::Exact, totals).map(|l| (ids(&l), l.policy, l.total, l.remaining))
-        };
-        let page = "_queryFilter=true&_pageSize=2&_pagedResultsOffset=2";
-        assert_eq!(ask(page, Totals::Exact), Ok(("cd".into(), "EXACT", 5, -1)));
-        assert_eq!(ask(page, Totals::Remaining), Ok(("cd".into(), "NONE", -1, 3)));
-        assert_eq!(ask(page, Totals::Unpaged), Err(Error::new(501, "Query paging not currently supported")));
-        assert_eq!(ask("_queryFilter=true&_pageSize=0", Totals::Unpaged), Ok(("abcde".into(), "NONE", -1, -1)));
-        assert_eq!(
-            ask("_queryFilter=true&_pageSize=0&_totalPagedResultsPolicy=exact", Totals::Unpaged),
-            Ok(("abcde".into(), "EXACT", 5, -1))
-        );
-        assert_eq!(
-            ask("_queryFilter=true&_pagedResultsOffset=2", Totals::Remaining),
-            Ok(("abcde".into(), "NONE", -1, 0))
-        );
-        assert_eq!(ask("_queryFilter=_id+eq+'c'", Totals::Exact), Ok(("c".into(), "EXACT", 1, -1)));
-    }
-
-    #[test]
-    fn results_are_sorted_stably_by_several_keys() {
-        let sorted = |parameters: &str| {
-            let query = query(parameters).expect(parameters);
-            ids(&query.answer(items("edcba"), Names::Exact, Totals::Remaining).expect("answers"))
-        };
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=_id"), "abcde");
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=-_id"), "edcba");
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=rank,-_id"), "cdaeb");
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=+name"), "abcde");
-        assert_eq!(sorted("_queryFilter=true&_sortKeys=missing"), "edcba");
-    }
-
-    #[test]
-    fn an_id_pattern_has_stars() {
-        for (pattern, text, fits) in [
-            ("*", "", true),
-            ("*", "abc", true),
-            ("al*", "alice", true),
-            ("*ice", "alice", true),
-            ("a*i*e", "alice", true),
-            ("a*i*", "alice", true),
-            ("alice", "alice", true),
-            ("ali", "alice", false),
-            ("a*c", "alice", false),
-            ("ab*ba", "aba", false),
-        ] {
-            assert_eq!(wildcard(pattern, text), fits, "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn only_true_is_a_filter_of_configuration() {
-        let ask = |parameters: &str| query(parameters).expect(parameters).answer_all(items("ab"), Totals::Unpaged);
-        assert!(ask("_queryFilter=(TRUE)").is_ok());
-        assert_eq!(ask("_queryFilter=name+eq+'x'"), Err(Error::new(501, "Query not supported: /name eq \"x\"")));
-        assert_eq!(ask("_queryId=*"), Err(Error::new(501, "Query not supported: null")));
-    }
-}
+mod tests;

@@ -9,8 +9,9 @@
 //! | §2      | method and parameters to verb                                | [`Head::verb`]   |
 
 use super::{
-    Accepted, Error, Fields, Object, Params, Protocol,
+    Accepted, Error, Fields, Object, Params, Patch, Protocol, Settings,
     body::{object, optional_object},
+    item::MediaType,
     query::Query,
 };
 use actix_web::{
@@ -37,8 +38,8 @@ pub enum Verb {
     Read(Option<String>),
     /// Delete what exists.
     Delete(Match),
-    /// Change members of what exists.
-    Patch,
+    /// Change members of what exists; or why the body is no patch, for whoever may and can be patched.
+    Patch(Result<Patch, Error>, Match),
     /// Anything else, by name.
     Action(String, Object),
     /// List.
@@ -54,7 +55,7 @@ impl fmt::Debug for Verb {
             Self::Update(_, when) => write!(f, "Update({when:?})"),
             Self::Read(known) => write!(f, "Read({known:?})"),
             Self::Delete(when) => write!(f, "Delete({when:?})"),
-            Self::Patch => f.write_str("Patch"),
+            Self::Patch(_, when) => write!(f, "Patch({when:?})"),
             Self::Action(name, _) => write!(f, "Action({name:?})"),
             Self::Query(query) => write!(f, "{query:?}"),
         }
@@ -144,6 +145,10 @@ pub struct Head {
     pub fields: Fields,
     /// How it wants to see it.
     pub pretty: bool,
+    /// Whether it wants the one field as it is, and as what (§6).
+    pub media_type: Option<MediaType>,
+    /// What holds where it says nothing.
+    pub settings: Settings,
     conditions: Conditions,
     content_type: bool,
 }
@@ -154,8 +159,13 @@ struct Conditions {
     none_match: Option<String>,
 }
 
-/// §14 (SE-02): whether a page of another site could have made a browser send this. Such a page can set neither header.
+/// §14 (SE-02): whether a page of another site could have made a browser send this, and that counts.
 pub fn forgeable(request: &HttpRequest) -> bool {
+    is_unproven(request) && Settings::for_request(request).csrf
+}
+
+/// Whether a request that may change something carries neither of the headers that a page of another site cannot set.
+pub fn is_unproven(request: &HttpRequest) -> bool {
     let safe = matches!(request.method().as_str(), "GET" | "HEAD" | "OPTIONS");
     let headers = request.headers();
     !safe && !headers.contains_key(&X_REQUESTED_WITH) && !headers.contains_key(&ACCEPT_API_VERSION)
@@ -190,8 +200,9 @@ impl Head {
         }
         let headers = request.headers();
         let method = Method::of(request)?;
+        let settings = Settings::for_request(request);
         let accepted = match one(headers, &ACCEPT_API_VERSION) {
-            Ok(value) => Accepted::parse(value)?,
+            Ok(value) => settings.accepted(value)?,
             Err(_) => return Err(Error::bad_request("Version string is in an invalid format: ")),
         };
         let dates =
@@ -209,8 +220,12 @@ impl Head {
         };
         let fields = Fields::parse(&params)?;
         let pretty = params.get("_prettyPrint").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let head = Self { method, accepted, params, fields, pretty, conditions, content_type };
+        let mut head =
+            Self { method, accepted, params, fields, pretty, media_type: None, settings, conditions, content_type };
         head.preconditions()?;
+        if method == Method::Get && !head.is_query() {
+            head.media_type = MediaType::parse(&head.params, &head.fields)?;
+        }
         Ok(head)
     }
 
@@ -255,23 +270,13 @@ impl Head {
     /// The texts of crest.md §2, §3, §4.1.
     pub fn verb(&self, body: &[u8]) -> Result<Verb, Error> {
         let protocol = self.accepted.protocol;
-        if self.params.has("_api") {
-            return Err(Error::plain(501)); // descriptors are DISABLED (§15)
-        }
         let matches = || match self.conditions.matches.as_deref() {
             None | Some("*") => Match::Any,
             Some(tag) => Match::Revision(tag.to_owned()),
         };
         match self.method {
             Method::Get if self.is_query() => Query::parse(&self.params).map(Verb::Query),
-            Method::Get if self.params.has("_crestapi") => Err(Error::plain(501)),
-            Method::Get => {
-                if self.params.has("_mimeType") {
-                    let text = "The mime type parameter requires only 1 field to be specified";
-                    return Err(if self.fields.named() == 1 { Error::unsupported() } else { Error::bad_request(text) });
-                }
-                Ok(Verb::Read(self.conditions.none_match.clone()))
-            }
+            Method::Get => Ok(Verb::Read(self.conditions.none_match.clone())),
             Method::Post => match self.params.get("_action") {
                 None | Some("") if protocol < Protocol::V2_1 => {
                     Err(Error::bad_request("No values provided for the request parameter '_action'"))
@@ -289,7 +294,7 @@ impl Head {
                     (None, _) => Verb::Update(content, matches()),
                 })
             }
-            Method::Patch => Ok(Verb::Patch),
+            Method::Patch => Ok(Verb::Patch(self.has_content().and_then(|()| Patch::parse(body)), matches())),
             Method::Delete => Ok(Verb::Delete(matches())),
         }
     }
@@ -301,12 +306,17 @@ impl Head {
 
     /// The body of an operation that needs one.
     fn content(&self, body: &[u8]) -> Result<Object, Error> {
-        if !self.content_type {
-            return Err(Error::bad_request(
-                "The request could not be processed because the  content-type was not specified and is required",
-            ));
-        }
+        self.has_content()?;
         object(body)
+    }
+
+    fn has_content(&self) -> Result<(), Error> {
+        if self.content_type {
+            return Ok(());
+        }
+        Err(Error::bad_request(
+            "The request could not be processed because the  content-type was not specified and is required",
+        ))
     }
 }
 
@@ -356,8 +366,6 @@ mod tests {
         let none = Object::new;
         assert_eq!(ask("GET", "/x", &[], ""), Ok(Verb::Read(None)));
         assert!(matches!(ask("GET", "/x?_QUERYFILTER=true", &[], ""), Ok(Verb::Query(_))));
-        assert_eq!(ask("GET", "/x?_crestapi", &[], ""), failed(501, "Not Implemented"));
-        assert_eq!(ask("GET", "/x?_api", &[], ""), failed(501, "Not Implemented"));
         let no_action = "No values provided for the request parameter '_action'";
         assert_eq!(ask("POST", "/x", &[JSON, V2_1], "{}"), Ok(Verb::Create(none())));
         assert_eq!(ask("POST", "/x", &[JSON, V2_0], "{}"), failed(400, no_action));
@@ -373,8 +381,16 @@ mod tests {
             ask("PUT", "/x", &[JSON, V2_1, ("If-Match", "\"7\"")], "{}"),
             Ok(Verb::Update(none(), Match::Revision("7".into())))
         );
+        let required = "The request could not be processed because the  content-type was not specified and is required";
+        let no_type = ask("PATCH", "/x", &[V2_1], "[]");
+        assert_eq!(no_type, Ok(Verb::Patch(Err(Error::bad_request(required)), Match::Any)));
         assert_eq!(ask("DELETE", "/x", &[V2_1], ""), Ok(Verb::Delete(Match::Any)));
-        assert_eq!(ask("PATCH", "/x", &[JSON, V2_1], "[]"), Ok(Verb::Patch));
+        let nothing = || Patch::of(Vec::new());
+        assert_eq!(ask("PATCH", "/x", &[JSON, V2_1], "[]"), Ok(Verb::Patch(nothing(), Match::Any)));
+        assert_eq!(
+            ask("PATCH", "/x", &[JSON, V2_1, ("If-Match", "\"7\"")], "[]"),
+            Ok(Verb::Patch(nothing(), Match::Revision("7".into())))
+        );
         assert_eq!(ask("HEAD", "/x", &[V2_1], ""), failed(501, "Method HEAD not supported"));
         assert_eq!(ask("TRACE", "/x", &[V2_1], ""), failed(501, "Method TRACE not supported"));
     }
@@ -467,13 +483,19 @@ mod tests {
         assert!(ask("GET", "/x", &[], "").is_ok());
     }
 
+    /// §6.
     #[test]
     fn a_mime_type_needs_one_field() {
         let text = "The mime type parameter requires only 1 field to be specified";
-        assert_eq!(ask("GET", "/x?_mimeType=text/plain", &[], ""), failed(400, text));
-        assert_eq!(
-            ask("GET", "/x?_mimeType=text/plain&_fields=a", &[], ""),
-            failed(501, "Operation is not supported.")
-        );
+        for fields in ["", "&_fields=a,b", "&_fields=", "&_fields=*", "&_fields=a&_fields=b"] {
+            assert_eq!(ask("GET", &format!("/x?_mimeType=text/plain{fields}"), &[], ""), failed(400, text), "{fields}");
+        }
+        let twice = ask("GET", "/x?_mimeType=text/plain&_mimeType=text/plain&_fields=a", &[], "");
+        assert_eq!(twice, failed(400, "Only one mime type value allowed"));
+        assert_eq!(ask("GET", "/x?_mimeType=text/plain&_fields=a", &[], ""), Ok(Verb::Read(None)));
+        for forged in ["text/html%0d%0aSet-Cookie:a", "", "text", "a/b/c", "text%2fh%20tml"] {
+            let asked = ask("GET", &format!("/x?_mimeType={forged}&_fields=a"), &[], "");
+            assert!(matches!(asked, Err((400, _))), "{forged}: {asked:?}");
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! Answers: status, headers, body (crest.md §4.2, §11).
 
-use super::{Error, Item, Listing, Protocol, REVISION_HEADER, Version, item::Shown, pretty};
+use super::{
+    Error, Item, Listing, Protocol, REVISION_HEADER, Version,
+    item::{MediaType, Shown},
+    pretty,
+};
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{
@@ -50,26 +54,52 @@ pub enum Answer {
     Created(Item, String),
     /// The caller has this revision already.
     NotModified(String),
-    /// Several resources.
-    Listing(Listing),
+    /// One field of a resource that has this revision, as it is.
+    Field(Vec<u8>, MediaType, Option<String>),
+    /// Several resources, and the cookie of the page that follows.
+    Listing(Listing, Option<String>),
     /// What an action returned.
     Result(Value),
     /// An action returned nothing.
     NoContent,
 }
 
-/// Headers of every answer below `/json` (crest.md §4.2), so that no browser takes an answer for something else.
+/// What keeps browsers from taking an answer for something else (crest.md §4.2). Names and values that are known are not
+/// parsed again and again.
+static SECURITY: [(HeaderName, HeaderValue); 6] = [
+    (header::EXPIRES, HeaderValue::from_static("0")),
+    (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
+    (header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
+    (header::CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
+];
+
+/// Headers of every answer below `/json` (crest.md §4.2).
 pub fn headers(response: &mut HttpResponseBuilder, cache_control: &str) {
-    // Names and values that are known are not parsed again and again.
-    let fixed = |value| HeaderValue::from_static(value);
-    response
-        .insert_header((header::CACHE_CONTROL, cache_control))
-        .insert_header((header::EXPIRES, fixed("0")))
-        .insert_header((header::PRAGMA, fixed("no-cache")))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")))
-        .insert_header((header::X_FRAME_OPTIONS, fixed("SAMEORIGIN")))
-        .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, fixed("same-origin")))
-        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, fixed("same-origin")));
+    response.insert_header((header::CACHE_CONTROL, cache_control));
+    for (name, value) in &SECURITY {
+        response.insert_header((name.clone(), value.clone()));
+    }
+}
+
+/// The same on a finished answer, where it does not have them.
+pub fn secure(response: &mut HttpResponse) {
+    let headers = response.headers_mut();
+    let private = (header::CACHE_CONTROL, HeaderValue::from_static("private"));
+    for (name, value) in SECURITY.iter().chain([&private]) {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Tells a caller that named no version to do so (crest.md §13.3); `agent` is `CREST`, or `chf` for what is no resource.
+pub fn warn(response: &mut HttpResponse, agent: &str) {
+    let text = format!("100 {agent} \"Accept-API-Version should be included in the request.\"");
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.headers_mut().append(header::WARNING, value);
+    }
 }
 
 fn respond(status: StatusCode, manner: Manner) -> HttpResponseBuilder {
@@ -109,14 +139,26 @@ pub fn write(answer: Answer, manner: Manner) -> HttpResponse {
         Answer::NotModified(revision) => {
             respond(StatusCode::NOT_MODIFIED, manner).insert_header(("ETag", format!("\"{revision}\""))).finish()
         }
-        Answer::Listing(listing) => {
+        Answer::Field(bytes, media_type, revision) => {
+            let mut response = respond(StatusCode::OK, manner);
+            if let Some(revision) = revision {
+                response.insert_header(("ETag", format!("\"{revision}\"")));
+            }
+            // Whoever may write the field does not get to run scripts in our origin through whoever reads it.
+            response
+                .insert_header(("Content-Type", media_type.as_str()))
+                .insert_header(("Content-Security-Policy", "sandbox; default-src 'none'"))
+                .insert_header(("Content-Disposition", "attachment"))
+                .body(bytes)
+        }
+        Answer::Listing(listing, cookie) => {
             let mut response = respond(StatusCode::OK, manner);
             if let (false, Some(version)) = (listing.items.is_empty(), manner.version) {
                 let versions = format!("protocol={},resource={version}", manner.protocol);
                 response.insert_header(("Content-API-Version", versions));
             }
             let result: Vec<Shown<'_>> = listing.items.iter().map(shown).collect();
-            json(response, &Envelope { result, listing: &listing }, manner)
+            json(response, &Envelope { result, listing: &listing, cookie }, manner)
         }
         Answer::Result(value) => json(respond(StatusCode::OK, manner), &value, manner),
         Answer::NoContent => respond(StatusCode::NO_CONTENT, manner).finish(),
@@ -137,6 +179,7 @@ pub fn fail(error: &Error, manner: Manner) -> HttpResponse {
 struct Envelope<'l> {
     result: Vec<Shown<'l>>,
     listing: &'l Listing,
+    cookie: Option<String>,
 }
 
 impl Serialize for Envelope<'_> {
@@ -149,7 +192,7 @@ impl Serialize for Envelope<'_> {
             map.serialize_entry("result", &self.result)?;
         }
         map.serialize_entry("resultCount", &self.result.len())?;
-        map.serialize_entry("pagedResultsCookie", &Value::Null)?;
+        map.serialize_entry("pagedResultsCookie", &self.cookie)?;
         map.serialize_entry("totalPagedResultsPolicy", self.listing.policy)?;
         map.serialize_entry("totalPagedResults", &self.listing.total)?;
         map.serialize_entry("remainingPagedResults", &self.listing.remaining)?;

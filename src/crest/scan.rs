@@ -13,13 +13,14 @@
 
 use super::{
     Error, Item, Listing, Query, Totals,
+    cookie::{Key, Position},
     filter::{Assertion, Filter, Operator},
     pointer::{Names, Pointer},
-    query::{Select, sortable, wildcard},
+    query::{Select, wildcard},
 };
 use crate::views::{Ordered, Row};
 use serde_json::Value;
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Ordering};
 
 /// How stored documents look to whoever asks for them.
 pub trait Rows {
@@ -138,7 +139,7 @@ fn find<'r>(row: &'r Row, pointer: &Pointer, of: &impl Rows) -> Option<Cow<'r, V
 }
 
 /// A match, and what it is sorted by.
-type Keyed<'r> = (Vec<Option<Cow<'r, Value>>>, &'r Row);
+type Keyed<'r> = (Vec<Key>, &'r Row);
 
 impl Query {
     /// Answers from `rows`, which look as `of` says.
@@ -185,41 +186,62 @@ impl Query {
             0 => (0, usize::MAX),
             size => (self.offset, size),
         };
+        let has_cookies = self.has_cookies(totals);
         if self.sort.is_empty() {
-            let mut count = 0;
-            let mut page = Vec::new();
+            // Rows come in the order of their ids: a place among them is an id.
+            let after = if has_cookies { self.after()?.map(|position| place_of(&position.id)) } else { None };
+            let (mut count, mut following) = (0, 0);
+            let mut page: Vec<&Row> = Vec::new();
             for row in matches {
-                if count >= from && page.len() < most {
-                    page.push(of.item(row));
-                }
                 count += 1;
+                if after.as_ref().is_some_and(|after| (&*row.folded, &*row.id) <= (after.0.as_str(), after.1)) {
+                    continue;
+                }
+                if following >= from && page.len() < most {
+                    page.push(row);
+                }
+                following += 1;
             }
-            return Ok(self.listing(page, count, totals));
+            let more = has_cookies && following.saturating_sub(from) > page.len();
+            let next = page.last().filter(|_| more).map(|row| Position { keys: Vec::new(), id: row.id.to_string() });
+            return Ok(self.listing(page.into_iter().map(|row| of.item(row)).collect(), next, count, totals));
         }
-        let mut keyed: Vec<Keyed<'_>> = matches.map(|row| (self.keys(row, of), row)).collect();
+        let key: fn(Option<&Value>) -> Key = if has_cookies { Key::short } else { Key::of };
+        let mut keyed: Vec<Keyed<'_>> = matches.map(|row| (self.keys_of(row, of, key), row)).collect();
         let count = keyed.len();
+        if has_cookies && let Some(position) = self.after()? {
+            let (folded, id) = place_of(&position.id);
+            keyed.retain(|(keys, row)| {
+                let order = self.order(keys, &position.keys);
+                order.then_with(|| (&*row.folded, &*row.id).cmp(&(folded.as_str(), id))) == Ordering::Greater
+            });
+        }
         // Rows are all different: sorting by them last makes the order total, and any sort a stable one.
         let order = |(a, left): &Keyed<'_>, (b, right): &Keyed<'_>| {
             self.order(a, b).then_with(|| (&left.folded, &left.id).cmp(&(&right.folded, &right.id)))
         };
-        let end = from.saturating_add(most).min(count);
-        if end < count {
+        let following = keyed.len();
+        let end = from.saturating_add(most).min(following);
+        if end < following {
             keyed.select_nth_unstable_by(end, order);
             keyed.truncate(end);
         }
         keyed.sort_unstable_by(order);
+        let last = keyed.last_mut().filter(|_| has_cookies && end < following);
+        let next = last.map(|(keys, row)| Position { keys: keys.clone(), id: row.id.to_string() });
         let page = keyed.into_iter().skip(from).map(|(_, row)| of.item(row)).collect();
-        Ok(self.listing(page, count, totals))
+        Ok(self.listing(page, next, count, totals))
     }
 
     /// What a row is sorted by.
-    fn keys<'r>(&self, row: &'r Row, of: &impl Rows) -> Vec<Option<Cow<'r, Value>>> {
-        let key = |pointer: &Pointer| match find(row, pointer, of)? {
-            Cow::Borrowed(value) => sortable(value).map(Cow::Borrowed),
-            Cow::Owned(value) => sortable(&value).cloned().map(Cow::Owned),
-        };
-        self.sort.iter().map(|key_of| key(&key_of.pointer)).collect()
+    fn keys_of(&self, row: &Row, of: &impl Rows, key: fn(Option<&Value>) -> Key) -> Vec<Key> {
+        self.sort.iter().map(|by| key(find(row, &by.pointer, of).as_deref())).collect()
     }
+}
+
+/// Where a row of this id stands among the others.
+fn place_of(id: &str) -> (String, &str) {
+    (id.to_lowercase(), id)
 }
 
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! From a verb and a place to the method of a resource, and back to HTTP (crest.md §4.3, §5).
 
 use super::{
-    Call, Create, Error, Fields, Head, Item, Listing, Match, Object, Resource, Shape, Verb, body, percent,
+    Call, Create, Description, Error, Fields, Head, Item, Listing, Match, Object, Operation, Patch, Resource, Settings,
+    Shape, Verb, Version, body,
+    cookie::Position,
+    item::MediaType,
+    percent,
+    query::{Cookie, Query},
+    request,
     response::{self, Answer, Manner},
-    version,
 };
 use crate::{
     audit::context,
@@ -27,13 +32,19 @@ pub trait Served: 'static {
     /// See [`Resource::is_public`].
     fn is_public(&self) -> bool;
 
+    /// See [`Resource::describe`].
+    fn describe(&self) -> Description;
+
+    /// See [`Resource::versions`].
+    fn versions(&self) -> &[Version];
+
     /// See [`Resource::without_body`].
     fn without_body(&self) -> Option<Error>;
 
     /// The version that answers a request, and how it answers.
     ///
     /// # Errors
-    /// 404 when no version answers what is asked for.
+    /// 404 when no version answers what is asked for, 400 when nothing is asked for and must be.
     fn manner(&self, head: &Head) -> Result<Manner, Error>;
 
     /// Does what is asked.
@@ -62,6 +73,8 @@ pub struct Asked<'v> {
     pub put: bool,
     /// `_fields`
     pub fields: &'v Fields,
+    /// `_mimeType`
+    pub media_type: Option<&'v MediaType>,
 }
 
 /// A request that found its resource.
@@ -88,11 +101,18 @@ pub async fn serve(desk: &Desk, request: &HttpRequest, routed: Routed<'_>) -> Ht
         Err(error) => return response::fail(&error, rough),
     };
     let answer = async {
-        let verb = head.verb(body).map_err(|error| match resource.without_body() {
+        let mut verb = head.verb(body).map_err(|error| match resource.without_body() {
             Some(own) if error == body::absent() => own,
             _ => error,
         })?;
         let caller = session(desk, request, resource.is_public()).await?;
+        // The settings that let a request without proof pass may have been old: the barrier has passed now.
+        if request::is_unproven(request) && Settings::of(desk).csrf {
+            return Err(Error::plain(403));
+        }
+        if let Verb::Query(query) = &mut verb {
+            open_cookie(desk, query, realm, place);
+        }
         let call = Call {
             desk,
             realm,
@@ -103,13 +123,28 @@ pub async fn serve(desk: &Desk, request: &HttpRequest, routed: Routed<'_>) -> Ht
             request,
             written: Cell::default(),
         };
-        let asked = Asked { verb: &verb, put: head.is_put(), fields: &head.fields };
+        let asked =
+            Asked { verb: &verb, put: head.is_put(), fields: &head.fields, media_type: head.media_type.as_ref() };
         let answer = resource.run(&call, place, asked).await?;
         Ok::<_, Error>((answer, call.written.get()))
     };
     match answer.await {
         Ok((answer, written)) => response::write(answer, Manner { written, ..manner }),
         Err(error) => response::fail(&error, manner),
+    }
+}
+
+/// What the cookies of a query are bound to: where it is asked, and what.
+fn cookie_of(realm: &RealmPath, place: Place<'_>, query: &Query) -> String {
+    format!("{realm}\n{}\n{}", place.path.to_ascii_lowercase(), query.identity())
+}
+
+/// A cookie that does not open stays as it is: only resources that have cookies look at it.
+fn open_cookie(desk: &Desk, query: &mut Query, realm: &RealmPath, place: Place<'_>) {
+    if let Cookie::Sealed(sealed) = &query.cookie
+        && let Some(position) = Position::open(desk, &cookie_of(realm, place, query), sealed)
+    {
+        query.cookie = Cookie::After(position);
     }
 }
 
@@ -143,12 +178,20 @@ impl<R: Resource> Served for R {
         Resource::is_public(self)
     }
 
+    fn describe(&self) -> Description {
+        Resource::describe(self)
+    }
+
+    fn versions(&self) -> &[Version] {
+        Resource::versions(self)
+    }
+
     fn without_body(&self) -> Option<Error> {
         Resource::without_body(self)
     }
 
     fn manner(&self, head: &Head) -> Result<Manner, Error> {
-        let version = version::select(self.versions(), head.accepted.resource)?;
+        let version = head.settings.select(Resource::versions(self), head.accepted.resource)?;
         Ok(Manner {
             pretty: head.pretty,
             protocol: head.accepted.protocol,
@@ -192,17 +235,27 @@ impl<R: Resource> Served for R {
                 Verb::Update(content, when) => shown(update(self, call, id, content, when).await?),
                 Verb::Read(known) => {
                     let item = self.read(call, id).await?;
-                    match (known, item.revision) {
-                        (Some(known), Some(revision)) if *known == revision => Answer::NotModified(revision),
-                        (_, revision) => shown(Item { revision, ..item }),
+                    match (known, &item.revision, asked.media_type) {
+                        (Some(known), Some(revision), _) if known == revision => Answer::NotModified(revision.clone()),
+                        (_, _, None) => shown(item),
+                        (_, _, Some(media_type)) => {
+                            let item = asked.fields.apply(item);
+                            Answer::Field(media_type.bytes(&item)?, media_type.clone(), item.revision)
+                        }
                     }
                 }
                 Verb::Delete(when) => shown(self.delete(call, id, when).await?),
-                Verb::Patch => return Err(Error::unsupported()),
+                Verb::Patch(Ok(changes), when) => shown(patch(self, call, id, changes, when).await?),
+                Verb::Patch(Err(error), _) => {
+                    let can = Resource::describe(self).has(Operation::Patch);
+                    return Err(if can { error.clone() } else { Error::unsupported() });
+                }
                 Verb::Query(query) => {
                     let listing = self.query(call, query).await?;
                     let items = listing.items.into_iter().map(|item| asked.fields.apply(item)).collect();
-                    Answer::Listing(Listing { items, ..listing })
+                    let next = listing.next.as_ref();
+                    let cookie = next.and_then(|next| next.seal(call.desk, &cookie_of(call.realm, at, query)));
+                    Answer::Listing(Listing { items, ..listing }, cookie)
                 }
                 Verb::Action(name, content) => match self.action(call, at.id, name, content).await? {
                     Some(result) => Answer::Result(result),
@@ -229,6 +282,26 @@ async fn update<R: Resource>(
         match resource.update(call, id, content, when).await {
             Err(error) if error.code() == 412 => call.desk.barrier().await?,
             updated => return updated,
+        }
+    }
+    Err(Unavailable::Overloaded.into())
+}
+
+/// Patches, as [`update`] updates.
+async fn patch<R: Resource>(
+    resource: &R,
+    call: &Call<'_>,
+    id: &str,
+    changes: &Patch,
+    when: &Match,
+) -> Result<Item, Error> {
+    if *when != Match::Any {
+        return resource.patch(call, id, changes, when).await;
+    }
+    for _ in 0..ATTEMPTS {
+        match resource.patch(call, id, changes, when).await {
+            Err(error) if error.code() == 412 => call.desk.barrier().await?,
+            patched => return patched,
         }
     }
     Err(Unavailable::Overloaded.into())
@@ -264,7 +337,7 @@ fn placed(shape: Shape, at: Place<'_>, verb: &Verb, put: bool) -> Result<(), Err
         }
         (_, None, Verb::Read(_)) => collection("read"),
         (_, None, Verb::Update(..)) => collection("updated"),
-        (_, None, Verb::Patch) => collection("patched"),
+        (_, None, Verb::Patch(..)) => collection("patched"),
         (_, None, Verb::Delete(_)) => collection("deleted"),
         (_, Some(_), Verb::Create(_)) if !put => instance("created"),
         (_, Some(_), Verb::Query(_)) => instance("queried"),

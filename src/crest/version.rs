@@ -5,7 +5,7 @@
 //! | §13.1   | `protocol=M[.m],resource=M[.m]`, any order           | [`Accepted`]  |
 //! | §13.1   | protocol 1.0, 2.0, 2.1; else 400                     | [`Protocol`]  |
 //! | §13.2   | same major, minor at least the one asked for, newest | [`select`]    |
-//! | §13.3   | nothing asked for: the newest                        | [`select`]    |
+//! | §13.3   | nothing asked for: the newest, or as configured      | [`select`], [`Settings`](super::Settings) |
 
 use super::Error;
 use std::fmt;
@@ -44,8 +44,10 @@ impl fmt::Display for Protocol {
 /// The header, parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accepted {
-    /// Which rules.
+    /// Which rules; the newest when nothing is asked for.
     pub protocol: Protocol,
+    /// Whether the rules were asked for.
+    pub protocol_named: bool,
     /// Which version of the resource; the newest when nothing is asked for.
     pub resource: Option<Version>,
 }
@@ -56,7 +58,7 @@ impl Accepted {
     /// # Errors
     /// 400 with the texts of §13.1.
     pub fn parse(header: Option<&str>) -> Result<Self, Error> {
-        let mut accepted = Self { protocol: Protocol::V2_1, resource: None };
+        let mut accepted = Self { protocol: Protocol::V2_1, protocol_named: false, resource: None };
         let Some(header) = header else {
             return Ok(accepted);
         };
@@ -75,6 +77,7 @@ impl Accepted {
         }
         if let Some(version) = protocol {
             accepted.protocol = supported(version)?;
+            accepted.protocol_named = true;
         }
         accepted.resource = resource;
         Ok(accepted)
@@ -124,7 +127,7 @@ mod tests {
     #[test]
     fn either_part_may_be_missing_and_stand_anywhere() {
         use Protocol::{V1_0, V2_0, V2_1};
-        assert_eq!(Accepted::parse(None), Ok(Accepted { protocol: V2_1, resource: None }));
+        assert_eq!(Accepted::parse(None), Ok(Accepted { protocol: V2_1, protocol_named: false, resource: None }));
         assert_eq!(parsed("resource=4.0"), Ok((V2_1, Some(Version(4, 0)))));
         assert_eq!(parsed("protocol=2,resource=1"), Ok((V2_0, Some(Version(1, 0)))));
         assert_eq!(parsed("resource=2.0, protocol=1.0"), Ok((V1_0, Some(Version(2, 0)))));

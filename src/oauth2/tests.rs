@@ -346,6 +346,41 @@ async fn unknown_realms_and_paths_are_told_apart() {
     assert!(reply.body.contains("Invalid realm, /&lt;b&gt;") && !reply.body.contains("<b>"), "{}", reply.body);
 }
 
+/// oauth2-endpoints §1.1, AD-01: names ignore case, the host is an alias where the path says nothing, and the path wins.
+#[actix_web::test]
+async fn a_realm_is_found_by_case_and_by_host() {
+    let world = World::new().await;
+    let body = json!({"name": "Gamma", "parentPath": "/", "active": true, "aliases": ["gamma.example.com"]});
+    let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, "/Gamma");
+    let write = put(key, Precondition::Absent, &body, Vec::new(), false);
+    world.desk.write(vec![write]).await.expect("written");
+    let issuer = |host: &str, path: &str| {
+        let uri = format!("/am/oauth2{path}/.well-known/oauth-authorization-server");
+        let request = TestRequest::get().uri(&uri).insert_header(("Host", host));
+        let world = &world;
+        async move {
+            let reply = world.send(request).await;
+            let issuer = reply.json()["issuer"].as_str().unwrap_or_default().to_owned();
+            issuer.split_once("/oauth2").map_or(reply.status.to_string(), |(_, realm)| realm.to_owned())
+        }
+    };
+    for (host, path, realm) in [
+        ("am.example.com", "/realms/root/realms/GAMMA", "/realms/root/realms/Gamma"),
+        ("am.example.com", "/gamma", "/realms/root/realms/Gamma"),
+        ("am.example.com", "/realms/ROOT", ""),
+        ("gamma.example.com", "", "/realms/root/realms/Gamma"),
+        ("GAMMA.example.com:8443", "", "/realms/root/realms/Gamma"),
+        ("gamma.example.com", "/realms/root", ""),
+        ("gamma.example.com", "/realms/root/realms/alpha", "/realms/root/realms/alpha"),
+        ("am.example.com", "/alpha", "/realms/root/realms/alpha"),
+        ("am.example.com", "/gamma.example.com", "/realms/root/realms/Gamma"),
+        ("elsewhere.example.com", "", ""),
+    ] {
+        assert_eq!(issuer(host, path).await, realm, "{host} {path}");
+    }
+    assert_eq!(issuer("gamma.example.com", "/nosuch").await, "400");
+}
+
 #[actix_web::test]
 async fn ht_08_other_methods_are_refused() {
     let world = World::new().await;

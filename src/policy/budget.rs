@@ -5,12 +5,12 @@
 //!
 //! | what grows                                             | is counted by                |
 //! |--------------------------------------------------------|------------------------------|
-//! | policies that are asked, and the leaves they have      | [`weight`], [`Budget::ask`]  |
+//! | policies that are asked, and the leaves they have      | `weight`, `Budget::ask`  |
 //! | values that each leaf may be compared with             | `breadth`                    |
-//! | attributes and actions that each row gets              | [`weight`], `profile`        |
-//! | patterns that are looked at, regular expressions most  | [`Budget::spend`]            |
-//! | what an explanation repeats                            | [`Budget::show`]             |
-//! | rows of a tree that are merged into each other         | [`Budget::copy`]             |
+//! | attributes and actions that each row gets              | `weight`, `profile`        |
+//! | patterns that are looked at, regular expressions most  | `Budget::spend`            |
+//! | what an explanation repeats                            | `Budget::show`             |
+//! | rows of a tree that are merged into each other         | `Budget::copy`             |
 
 use serde_json::Value;
 

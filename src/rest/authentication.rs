@@ -31,7 +31,7 @@ pub mod settings;
 pub(crate) mod tests;
 pub mod trees;
 
-use super::{Csrf, Routes, Scope};
+use super::{Csrf, Routes, Scope, descriptors};
 use crate::crest::Version;
 use instances::Family;
 use quorate_raft::Kind;
@@ -54,5 +54,7 @@ pub fn routes(routes: Routes) -> Routes {
         .resource(Scope::Realm, "realm-config/authentication/authenticationtrees/trees", trees::Trees)
         .resource(Scope::Realm, "realm-config/authentication/chains", chains::Chains)
         .plain(Scope::Realm, NODES.path, Csrf::Own, served(&NODES))
+        .described(descriptors::types())
         .plain(Scope::Realm, modules::MODULES.path, Csrf::Own, served(&modules::MODULES))
+        .described(descriptors::types())
 }

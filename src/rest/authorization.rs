@@ -34,7 +34,7 @@ pub use policies::Policies;
 pub use policy_sets::PolicySets;
 pub use resource_types::ResourceTypes;
 
-use super::{Csrf, Routes, Scope};
+use super::{Csrf, Routes, Scope, descriptors};
 use crate::{
     crest::{Call, Error, Match, Object},
     host, policy,
@@ -54,6 +54,7 @@ pub fn routes(routes: Routes) -> Routes {
         .resource(Scope::Realm, "subjecttypes", catalogues::SUBJECT_TYPES)
         .resource(Scope::Realm, "decisioncombiners", catalogues::DECISION_COMBINERS)
         .plain(Scope::Realm, "subjectattributes", Csrf::Own, subject_attributes::handle)
+        .described(descriptors::subject_attributes())
 }
 
 impl From<policy::Error> for Error {

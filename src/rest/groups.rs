@@ -19,13 +19,15 @@ use super::{
     users::{not_found, of_its_version, success},
 };
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
+    crest::{
+        Call, Create, Error, Item, Listing, Match, Object, Patch, Query, Resource, Shape, Totals, Version, unchanged,
+    },
     desk::{WriteError, delete, put},
     groups::{EVERYBODY, Group, MEMBERS, PRIVILEGES},
     privileges::Privileges,
 };
 use content::{Changes, Listed, Stored, refused, shown};
-use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
+use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write, documents::Change};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -54,6 +56,38 @@ fn write(key: &DocumentKey, when: Precondition, body: &mut Object, members: &[Ar
     put(key.clone(), when, &Value::Object(body.clone()), references.collect(), false)
 }
 
+/// Most that one entry of the log is given to hold, bytes: well below what it can (`MAX_DRAFT_BYTES`).
+const MAX_ENTRY: usize = 1 << 20;
+
+/// About what a write takes in the log.
+fn cost(write: &Write) -> usize {
+    match &write.change {
+        Change::Put { body, references, .. } => {
+            let named = references.iter().map(|key| key.realm.as_str().len() + key.id.len() + 16);
+            body.len() + named.sum::<usize>()
+        }
+        Change::Delete | Change::Keep => 256,
+    }
+}
+
+/// Writes in as many parts as they need, in order; each fits into an entry, unless it is one write.
+pub(super) fn parts(writes: Vec<Write>) -> Vec<Vec<Write>> {
+    let mut parts: Vec<Vec<Write>> = Vec::new();
+    let mut room = 0;
+    for write in writes {
+        let cost = cost(&write);
+        match parts.last_mut() {
+            Some(part) if cost <= room => part.push(write),
+            _ => {
+                parts.push(vec![write]);
+                room = MAX_ENTRY;
+            }
+        }
+        room = room.saturating_sub(cost);
+    }
+    parts
+}
+
 /// 403 when `privileges` go beyond what the caller has in the realm: neither given to others nor taken from them.
 fn beyond(call: &Call<'_>, privileges: Privileges) -> Result<(), Error> {
     let own = call.signed_in()?.privileges_in(call.realm);
@@ -63,7 +97,7 @@ fn beyond(call: &Call<'_>, privileges: Privileges) -> Result<(), Error> {
     }
 }
 
-/// Writes that take the user at `user` out of all its groups, for the entry that deletes it.
+/// Writes that take the user at `user` out of all its groups, for the entry that deletes it; see [`parts`].
 pub(super) fn leaving(call: &Call<'_>, user: &DocumentKey) -> Vec<Write> {
     let groups = call.desk.views().groups_of(&user.realm, &user.id);
     let without = |group: &Arc<str>| {
@@ -107,6 +141,8 @@ pub(super) async fn join(call: &Call<'_>, user: &DocumentKey, names: &[&str]) ->
         if writes.is_empty() {
             return Ok(());
         }
+        let [writes] = <[Vec<Write>; 1]>::try_from(parts(writes))
+            .map_err(|_| Error::bad_request("These groups have too many members to be changed at once"))?;
         match call.write_all(writes).await {
             Ok(_) => return Ok(()),
             Err(WriteError::Refused(Refusal::Stale { .. } | Refusal::Missing(_))) => call.desk.barrier().await?,
@@ -224,6 +260,15 @@ impl Resource for Groups {
         let write = write(&key, when, &mut body, &members);
         let revision = call.write(write).await.map_err(|error| refused(error).unwrap_or_else(Into::into))?;
         Ok(shown(&Stored::written(key, revision, body, members), call.version))
+    }
+
+    /// d.6: what is written to a group is written whole.
+    async fn patch(&self, call: &Call<'_>, _: &str, _: &Patch, _: &Match) -> Result<Item, Error> {
+        Err(if call.version < Version(3, 0) {
+            Error::unsupported()
+        } else {
+            Error::bad_request("Cannot patch object type group")
+        })
     }
 
     async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {

@@ -1,7 +1,6 @@
 //! What users, groups and agents have in common: names, directory names, passwords, one name space.
 
 use crate::{
-    consensus::Unavailable,
     crest::Call,
     desk::WriteError,
     passwords::MAX_PASSWORD_BYTES,
@@ -121,10 +120,8 @@ pub async fn create_all(call: &Call<'_>, mut writes: Vec<Write>, name: &str, wan
     let rivals = rivals(call.realm, name, wanted);
     let free = |key: &DocumentKey| Write { key: key.clone(), when: Precondition::Absent, change: Change::Keep };
     writes.extend(rivals.iter().map(free));
-    match call.desk.write(writes).await {
-        Ok(revisions) => {
-            revisions.first().copied().ok_or(NotCreated::Other(WriteError::Unavailable(Unavailable::Unknown)))
-        }
+    match call.write_all(writes).await {
+        Ok(revision) => Ok(revision),
         Err(WriteError::Refused(Refusal::Exists(key))) if rivals.contains(&key) => Err(NotCreated::Taken),
         Err(error) => Err(NotCreated::Other(error)),
     }

@@ -14,7 +14,8 @@
 
 use crate::{
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version, unchanged,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
+        Totals, Verb, Version, describe::Ids, unchanged,
     },
     desk::{WriteError, delete, put},
     privileges::{Endpoint, Right},
@@ -294,6 +295,15 @@ impl Resource for Realms {
         &[Version(1, 0)]
     }
 
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled("Realms", "Their ids are base64url of their paths")
+            .written(schema())
+            .ids(Ids::Server)
+            .action(ActionDescription::new("template", "Defaults of a realm"))
+            .action(ActionDescription::new("schema", "The JSON schema of a realm"))
+    }
+
     fn endpoint(&self) -> Endpoint {
         Endpoint::Realms
     }
@@ -335,11 +345,11 @@ impl Resource for Realms {
             fields.parent = RealmPath(parent.clone());
         }
         let path = child(&fields.parent, &fields.name);
+        may_name(call, &[], &fields.aliases)?;
         let taken = || create.taken(call, format!("The realm {path} already exists."));
         if stored(&path).is_some() {
             return Err(taken());
         }
-        may_name(call, &[], &fields.aliases)?;
         check_aliases_free(call, &path, &fields.aliases).await?;
         let body = fields.body();
         let write = put(key(&path), Precondition::Absent, &Value::Object(body.clone()), fields.references(), false);

@@ -1,14 +1,18 @@
 //! Which path is which resource (crest.md §1, §12).
 
 use crate::{
-    crest::{Error, Params, Resource, Served, Shape, percent},
+    crest::{
+        Error, Params, Resource, Served, Shape,
+        describe::Exchange,
+        openapi::{Endpoint, Is, Part},
+        percent,
+    },
     desk::Desk,
-    realms::{address, from_parameter},
-    views::Row,
+    realms::{self, InPath, NoRealm, address},
 };
 use actix_web::{HttpRequest, HttpResponse, web::Bytes};
 use futures_util::future::LocalBoxFuture;
-use quorate_raft::{Kind, RealmPath};
+use quorate_raft::RealmPath;
 use std::{cell::RefCell, collections::HashMap, future::Future, rc::Rc};
 
 /// Longest path that is looked at, bytes.
@@ -57,6 +61,7 @@ pub(super) enum Target {
     Plain {
         csrf: Csrf,
         handler: Handler,
+        exchanges: Rc<[Exchange]>,
     },
 }
 
@@ -96,17 +101,13 @@ pub(super) struct Found {
     pub path: String,
 }
 
-/// The realm that a path names; the `realm` parameter may override it.
+/// What a path says about the realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Named {
-    /// None can be named.
+    /// The endpoint is in none.
     Global,
-    /// `realms/root/…`: wins over the parameter.
-    Absolute(RealmPath),
-    /// The legacy form, and the whole path for the error.
-    Legacy(RealmPath, String),
-    /// No realm in the path.
-    Nowhere,
+    /// This, and the whole path for the error.
+    In(InPath, String),
 }
 
 impl Routes {
@@ -131,7 +132,16 @@ impl Routes {
         A: Future<Output = HttpResponse> + 'static,
     {
         let handler: Handler = Rc::new(move |call| Box::pin(handler(call)));
-        self.add(scope, path, Target::Plain { csrf, handler })
+        self.add(scope, path, Target::Plain { csrf, handler, exchanges: Rc::new([]) })
+    }
+
+    /// Says what the plain handler that was added last does, for descriptors; one without is not in them.
+    #[must_use]
+    pub fn described(mut self, described: Vec<Exchange>) -> Self {
+        if let Some(Route { target: Target::Plain { exchanges, .. }, .. }) = self.table.last_mut() {
+            *exchanges = described.into();
+        }
+        self
     }
 
     fn add(mut self, scope: Scope, path: &str, target: Target) -> Self {
@@ -185,9 +195,113 @@ impl Routes {
 
     /// As [`find`](Self::find), and at which position of the table it was found.
     fn look(&self, path: &str) -> Result<(usize, Found), Error> {
+        let path = Path::parse(path)?;
+        if let Some((at, route)) = self.endpoint(Scope::Global, &path.elements) {
+            return Ok((at, found(route, Named::Global, &path.elements)?));
+        }
+        let (named, rest) = path.addressed(|rest| self.endpoint(Scope::Realm, rest).is_some())?;
+        let (at, route) = self.endpoint(Scope::Realm, rest).ok_or_else(|| Error::no_route(&rest.join("/")))?;
+        Ok((at, found(route, named, rest)?))
+    }
+
+    /// What is registered at `path` and below, for descriptors; and the realm that `path` names.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub(super) fn at_or_below(&self, path: &str) -> Result<(Named, Below<'_>), Error> {
+        let path = Path::parse(path)?;
+        let global = self.parts(Scope::Global, &path.elements);
+        if !path.elements.is_empty() && !global.is_empty() {
+            return Ok((Named::Global, Below { global, realm: Vec::new() }));
+        }
+        let fits = |rest: &[String]| {
+            rest.is_empty() || self.endpoint(Scope::Realm, rest).is_some() || !self.parts(Scope::Realm, rest).is_empty()
+        };
+        let (named, rest) = path.addressed(fits)?;
+        let realm = self.parts(Scope::Realm, rest);
+        if realm.is_empty() {
+            return Err(Error::no_route(&rest.join("/")));
+        }
+        let global = if path.elements.is_empty() { global } else { Vec::new() };
+        Ok((named, Below { global, realm }))
+    }
+
+    /// Routes at `path` and below, or the one that `path` is an instance of.
+    fn parts(&self, scope: Scope, path: &[String]) -> Vec<(&Route, Part)> {
+        let exact = self.endpoint(scope, path).filter(|(_, route)| route.template.len() < path.len());
+        if let Some((_, route)) = exact {
+            let shape = route.served().map(|resource| resource.shape());
+            let is_instance = shape == Some(Shape::Collection) && route.template.len() + 1 == path.len();
+            return if is_instance { vec![(route, Part::Instances)] } else { Vec::new() };
+        }
+        let starts = |route: &&Route| {
+            route.scope == scope
+                && path.len() <= route.template.len()
+                && route.template.iter().zip(path).all(|(t, element)| is_id(t) || t.eq_ignore_ascii_case(element))
+        };
+        self.table.iter().filter(starts).map(|route| (route, Part::All)).collect()
+    }
+}
+
+/// What is registered below a path.
+pub(super) struct Below<'r> {
+    global: Vec<(&'r Route, Part)>,
+    realm: Vec<(&'r Route, Part)>,
+}
+
+impl Below<'_> {
+    /// For descriptors, with the realm in the absolute form.
+    pub(super) fn endpoints(&self, realm: &RealmPath) -> Vec<Endpoint> {
+        let levels = realm.as_str().split('/').filter(|level| !level.is_empty());
+        let prefix = levels.fold("/realms/root".to_owned(), |path, level| path + "/realms/" + &percent::encode(level));
+        let global = self.global.iter().map(|(route, part)| route.describe("", *part));
+        global.chain(self.realm.iter().map(|(route, part)| route.describe(&prefix, *part))).collect()
+    }
+}
+
+impl Route {
+    /// The resource, if it is one; made for whatever ids where it is made for ids.
+    fn served(&self) -> Option<Rc<dyn Served>> {
+        match &self.target {
+            Target::Resource(resource) => Some(resource.clone()),
+            Target::Below(make) => {
+                let ids: Vec<String> = self.template.iter().filter(|element| is_id(element)).cloned().collect();
+                Some(make(&ids))
+            }
+            Target::Plain { .. } => None,
+        }
+    }
+
+    fn describe(&self, prefix: &str, part: Part) -> Endpoint {
+        let is = match (self.served(), &self.target) {
+            (Some(resource), _) => Is::Resource {
+                shape: resource.shape(),
+                versions: resource.versions().to_vec(),
+                is_public: resource.is_public(),
+                description: Box::new(resource.describe()),
+            },
+            (None, Target::Plain { exchanges, .. }) => Is::Plain(exchanges.to_vec()),
+            (None, Target::Resource(_) | Target::Below(_)) => Is::Plain(Vec::new()),
+        };
+        Endpoint { path: format!("{prefix}/{}", self.template.join("/")), part, is }
+    }
+}
+
+/// A path, in its elements as they came and decoded.
+struct Path {
+    elements: Vec<String>,
+    /// As [`address`] wants them: an element that decodes to a separator stays as it came, so that it is no realm (AD-01).
+    levels: String,
+}
+
+impl Path {
+    fn parse(path: &str) -> Result<Self, Error> {
         let path = path.trim_matches('/');
+        if path.is_empty() {
+            return Ok(Self { elements: Vec::new(), levels: String::new() });
+        }
         let raw: Vec<&str> = path.split('/').collect();
-        if path.len() > MAX_PATH_BYTES || (raw.len() > 1 && raw.iter().any(|element| element.is_empty())) {
+        if path.len() > MAX_PATH_BYTES || raw.iter().any(|element| element.is_empty()) {
             return Err(Error::plain(400));
         }
         let elements: Vec<String> = raw
@@ -195,39 +309,23 @@ impl Routes {
             .map(|element| percent::decode(element).filter(|element| !element.contains('\0')))
             .collect::<Option<_>>()
             .ok_or_else(|| Error::plain(400))?;
-        if let Some((at, route)) = self.endpoint(Scope::Global, &elements) {
-            return Ok((at, found(route, Named::Global, &elements)?));
-        }
-        // An element that decodes to a separator stays as it came: then it is no realm (AD-01).
-        let is_root = |n: usize, element: &str| {
-            n == 1 && element.eq_ignore_ascii_case("root") && elements.first().is_some_and(|first| first == "realms")
+        let level = |(raw, element): (&&str, &String)| match element {
+            element if element.contains(['/', '?', '#', '%', '\\']) => (*raw).to_owned(),
+            element => element.clone(),
         };
-        let levels: Vec<&str> = raw
-            .iter()
-            .zip(&elements)
-            .enumerate()
-            .map(|(n, (raw, element))| match element {
-                element if is_root(n, element) => "root",
-                element if element.contains(['/', '?', '#', '%', '\\']) => raw,
-                element => element.as_str(),
-            })
-            .collect();
+        let levels: Vec<String> = raw.iter().zip(&elements).map(level).collect();
+        Ok(Self { levels: levels.join("/"), elements })
+    }
+
+    /// The realm that the path names, and what follows.
+    fn addressed(&self, is_endpoint: impl Fn(&[String]) -> bool) -> Result<(Named, &[String]), Error> {
         let tail = |rest: &str| {
             let count = if rest.is_empty() { 0 } else { rest.split('/').count() };
-            elements.get(elements.len().saturating_sub(count)..).unwrap_or_default()
+            self.elements.get(self.elements.len().saturating_sub(count)..).unwrap_or_default()
         };
-        let joined = levels.join("/");
-        let whole = elements.join("/");
-        let is_endpoint = |rest: &str| self.endpoint(Scope::Realm, tail(rest)).is_some();
-        let addressed = address(&joined, is_endpoint).ok_or_else(|| Error::no_route(&whole))?;
-        let rest = tail(addressed.rest);
-        let named = match addressed.realm {
-            Some(realm) if elements.first().is_some_and(|first| first == "realms") => Named::Absolute(realm),
-            Some(realm) => Named::Legacy(realm, whole),
-            None => Named::Nowhere,
-        };
-        let (at, route) = self.endpoint(Scope::Realm, rest).ok_or_else(|| Error::no_route(&rest.join("/")))?;
-        Ok((at, found(route, named, rest)?))
+        let whole = self.elements.join("/");
+        let addressed = address(&self.levels, |rest| is_endpoint(tail(rest))).ok_or_else(|| Error::no_route(&whole))?;
+        Ok((Named::In(addressed.realm, whole), tail(addressed.rest)))
     }
 }
 
@@ -261,58 +359,34 @@ impl Named {
     /// The realm, as it is stored.
     ///
     /// # Errors
-    /// 404 or, for one that the parameter names, 400, when it does not exist; 503 without quorum.
-    pub(super) async fn resolve(self, desk: &Desk, params: &Params) -> Result<RealmPath, Error> {
-        let parameter = params.get("realm");
-        match (self, parameter) {
-            (Self::Global, _) => Ok(RealmPath::root()),
-            (Self::Absolute(realm), _) => {
-                existing(desk, &realm, Aliases::No).await?.ok_or_else(|| Error::no_realm(realm.as_str()))
+    /// 404 or, for one that the parameter names or a host that is not ours, 400; 503 without quorum.
+    pub(super) async fn resolve(self, desk: &Desk, request: &HttpRequest, params: &Params) -> Result<RealmPath, Error> {
+        match self {
+            Self::Global => {
+                realms::check_host(desk, request)?;
+                Ok(RealmPath::root())
             }
-            (Self::Legacy(..) | Self::Nowhere, Some(value)) => {
-                let invalid = || Error::bad_request(format!("Invalid realm, {value}"));
-                let realm = from_parameter(value).ok_or_else(invalid)?;
-                existing(desk, &realm, Aliases::Yes).await?.ok_or_else(invalid)
+            Self::In(in_path, whole) => {
+                let realm = realms::resolve(desk, request, &in_path, params.get("realm")).await;
+                realm.map_err(|none| match (in_path, none) {
+                    (InPath::Legacy(_), NoRealm::Absent(_)) => Error::no_route(&whole),
+                    (_, none) => none.into(),
+                })
             }
-            (Self::Legacy(realm, whole), None) => {
-                existing(desk, &realm, Aliases::Yes).await?.ok_or_else(|| Error::no_route(&whole))
-            }
-            (Self::Nowhere, None) => Ok(RealmPath::root()),
         }
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Aliases {
-    Yes,
-    No,
-}
-
-/// `realm` in the spelling that is stored: names ignore case (crest.md §12.3), and where a realm stands alone it may be an
-/// alias. The exact name wins.
-async fn existing(desk: &Desk, realm: &RealmPath, aliases: Aliases) -> Result<Option<RealmPath>, Error> {
-    if *realm == RealmPath::root() {
-        return Ok(Some(RealmPath::root()));
+impl From<NoRealm> for Error {
+    /// crest.md §12.
+    fn from(none: NoRealm) -> Self {
+        match none {
+            NoRealm::Absent(realm) => Self::no_realm(realm.as_str()),
+            NoRealm::Parameter(value) => Self::bad_request(format!("Invalid realm, {value}")),
+            NoRealm::Host(host) => Self::bad_request(format!("FQDN \"{host}\" is not valid.")),
+            NoRealm::Unavailable(unavailable) => unavailable.into(),
+        }
     }
-    desk.barrier().await?;
-    if desk.realm_exists(realm) {
-        return Ok(Some(realm.clone()));
-    }
-    let all = desk.rows(&RealmPath::root(), Kind::Realm);
-    if let Some(row) = all.iter().find(|row| row.id.eq_ignore_ascii_case(realm.as_str())) {
-        return Ok(Some(RealmPath(row.id.clone())));
-    }
-    let alias = realm.as_str().trim_start_matches('/');
-    if aliases == Aliases::No || alias.contains('/') {
-        return Ok(None);
-    }
-    let goes_by = |row: &&Row| {
-        let names = row.entry.json().get("aliases").and_then(|aliases| aliases.as_array());
-        names.is_some_and(|names| {
-            names.iter().any(|name| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(alias)))
-        })
-    };
-    Ok(all.iter().find(goes_by).map(|row| RealmPath(row.id.clone())))
 }
 
 #[cfg(test)]
@@ -344,22 +418,33 @@ mod tests {
         Ok((found.realm, found.rest.join("|")))
     }
 
-    fn absolute(realm: &str, rest: &str) -> Result<(Named, String), (u16, String)> {
-        Ok((Named::Absolute(realm.into()), rest.into()))
+    /// Without the path that is kept for errors.
+    fn named(path: &str) -> Result<(Named, String), (u16, String)> {
+        find(path).map(|(named, rest)| match named {
+            Named::In(realm, _) => (Named::In(realm, String::new()), rest),
+            Named::Global => (Named::Global, rest),
+        })
     }
 
     #[test]
     fn every_form_of_a_path_finds_its_resource() {
+        let at = |realm: InPath, rest: &str| Ok((Named::In(realm, String::new()), rest.to_owned()));
+        let absolute = |realm: &str, rest: &str| at(InPath::Absolute(realm.into()), rest);
         assert_eq!(find("/global-config/realms/Lw"), Ok((Named::Global, "Lw".into())));
-        assert_eq!(find("/users"), Ok((Named::Nowhere, "".into())));
-        assert_eq!(find("/USERS/Demo/"), Ok((Named::Nowhere, "Demo".into())));
-        assert_eq!(find("/realms/root/users/a%2Fb+c"), absolute("/", "a/b+c"));
-        assert_eq!(find("/realms/Root/realms/a/realms/b/users"), absolute("/a/b", ""));
-        assert_eq!(find("/realms/root/realms/caf%C3%A9/users"), absolute("/café", ""));
-        assert_eq!(find("/realms/root/realm-config/agents/OAuth2Client/x"), absolute("/", "x"));
-        assert_eq!(find("/realms/root/realm-config/agents/x"), absolute("/", "x"));
-        assert_eq!(find("/a/b/users/x"), Ok((Named::Legacy("/a/b".into(), "a/b/users/x".into()), "x".into())));
-        assert_eq!(find("/realms/root/sessions/a/b"), absolute("/", "a|b"));
+        assert_eq!(named("/users"), at(InPath::Nothing, ""));
+        assert_eq!(named("/USERS/Demo/"), at(InPath::Nothing, "Demo"));
+        assert_eq!(named("/realms/root/users/a%2Fb+c"), absolute("/", "a/b+c"));
+        assert_eq!(named("/realms/Root/realms/a/realms/b/users"), absolute("/a/b", ""));
+        assert_eq!(named("/realms/root/realms/caf%C3%A9/users"), absolute("/café", ""));
+        assert_eq!(named("/realms/root/realm-config/agents/OAuth2Client/x"), absolute("/", "x"));
+        assert_eq!(named("/realms/root/realm-config/agents/x"), absolute("/", "x"));
+        assert_eq!(named("/realms/alpha/users"), at(InPath::Relative("/alpha".into()), ""));
+        assert_eq!(named("/realms/alpha/realms/b/users/x"), at(InPath::Relative("/alpha/b".into()), "x"));
+        assert_eq!(
+            find("/a/b/users/x"),
+            Ok((Named::In(InPath::Legacy("/a/b".into()), "a/b/users/x".into()), "x".into()))
+        );
+        assert_eq!(named("/realms/root/sessions/a/b"), absolute("/", "a|b"));
     }
 
     /// A path leads to the same place when it comes again, and so many of them that none is remembered for long.
@@ -377,7 +462,9 @@ mod tests {
         };
         for n in 0..MAX_KNOWN * 2 {
             let path = format!("/realms/root/realms/r{n}/users");
-            let expected = Ok((Named::Absolute(format!("/r{n}").as_str().into()), true, Vec::new()));
+            let realm = InPath::Absolute(format!("/r{n}").as_str().into());
+            let whole = path.trim_start_matches('/').to_owned();
+            let expected = Ok((Named::In(realm, whole), true, Vec::new()));
             assert_eq!(find(&path), expected);
             assert_eq!(find(&path), expected);
             assert_eq!(find(&format!("{path}/x")).map(|(_, _, rest)| rest), Ok(vec!["x".to_owned()]));
@@ -397,21 +484,62 @@ mod tests {
         assert_eq!(find("/realms/root/nosuch/x"), nowhere("nosuch/x"));
         assert_eq!(find("/users/a/b"), nowhere("a/b"));
         assert_eq!(find("/serverinfo/version/x"), nowhere("x"));
-        assert_eq!(find("/realms/alpha/users"), nowhere("realms/alpha/users"));
+        assert_eq!(find("/realms"), nowhere("realms"));
         for path in [
             "/realms/root/realms/a/../b/users",
             "/realms/root/realms/%2e%2e/users",
             "/realms/root/realms/a%2Fb/users",
+            "/realms/%2e%2e/users",
             "/..;/users",
             "/a%5Cb/users",
         ] {
             let found = find(path);
-            assert!(matches!(&found, Err((404, _)) | Ok((Named::Legacy(..), _))), "{path}: {found:?}");
-            assert!(!matches!(&found, Ok((Named::Absolute(_), _))), "{path}");
+            assert!(matches!(&found, Err((404, _)) | Ok((Named::In(InPath::Legacy(_), _), _))), "{path}: {found:?}");
         }
         for path in ["/a//users", "/users//x", "/users/%", "/users/%00", "/users/%ff"] {
             assert_eq!(find(path), Err((400, "Bad Request".into())), "{path}");
         }
         assert_eq!(find(&format!("/users/{}", "x".repeat(5000))), Err((400, "Bad Request".into())));
+    }
+
+    fn below(path: &str) -> Result<Vec<String>, u16> {
+        let routes = Routes::default()
+            .resource(Scope::Global, "global-config/realms", Things(Shape::Collection))
+            .resource(Scope::Realm, "users", Things(Shape::Collection))
+            .resource(Scope::Realm, "realm-config/agents", Things(Shape::List))
+            .resource(Scope::Realm, "realm-config/agents/OAuth2Client", Things(Shape::Collection));
+        let (named, below) = routes.at_or_below(path).map_err(|e| e.code())?;
+        let realm = match named {
+            Named::In(InPath::Absolute(realm) | InPath::Legacy(realm) | InPath::Relative(realm), _) => realm,
+            Named::In(InPath::Nothing, _) | Named::Global => RealmPath::root(),
+        };
+        let text = |endpoint: Endpoint| match endpoint.part {
+            Part::All => endpoint.path,
+            Part::Instances => format!("{}/*", endpoint.path),
+        };
+        Ok(below.endpoints(&realm).into_iter().map(text).collect())
+    }
+
+    /// crest.md §15: limited to that path and below.
+    #[test]
+    fn a_descriptor_is_about_what_is_below() {
+        let all = |paths: &[&str]| Ok(paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());
+        let agents = ["/realms/root/realm-config/agents", "/realms/root/realm-config/agents/OAuth2Client"];
+        assert_eq!(below("/"), all(&["/global-config/realms", "/realms/root/users", agents[0], agents[1]]));
+        assert_eq!(below("/global-config"), all(&["/global-config/realms"]));
+        assert_eq!(below("/global-config/realms/Lw"), all(&["/global-config/realms/*"]));
+        assert_eq!(below("/realms/root"), all(&["/realms/root/users", agents[0], agents[1]]));
+        assert_eq!(
+            below("/realms/root/realms/a"),
+            all(&[
+                "/realms/root/realms/a/users",
+                "/realms/root/realms/a/realm-config/agents",
+                "/realms/root/realms/a/realm-config/agents/OAuth2Client",
+            ])
+        );
+        assert_eq!(below("/realm-config/agents"), all(&agents));
+        assert_eq!(below("/Users/demo"), all(&["/realms/root/users/*"]));
+        assert_eq!(below("/users/demo/x"), Err(404));
+        assert_eq!(below("/realm-config/agents/x"), Err(404));
     }
 }

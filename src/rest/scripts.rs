@@ -5,6 +5,7 @@
 //! |------------------------------------------------------|---------------------------|
 //! | e.1 fields, who sets which                           | [`model`]                 |
 //! | e.1 create, update, delete, `validate`; errors       | `Scripts`                 |
+//! | e.1 a name is given once, letter case ignored        | `reservation`             |
 //! | e.1 filters                                          | [`query`]                 |
 //! | e.1 libraries                                        | [`Libraries`]             |
 //! | e.2 contexts and engines                             | [`contexts`]              |
@@ -22,13 +23,14 @@ pub mod syntax;
 #[cfg(test)]
 mod tests;
 
-use super::{Csrf, Routes, Scope};
+use super::{Csrf, Routes, Scope, descriptors};
 use crate::{
+    consensus::Unavailable,
     crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version, unchanged},
     desk::{Desk, WriteError, delete, put},
 };
 use model::{Author, Script};
-use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq};
+use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Refusal, Seq, Write};
 use serde_json::{Value, json};
 
 /// Kinds of documents that name scripts by their ids.
@@ -42,6 +44,9 @@ const USERS: [Kind; 8] = [
     Kind::AuthenticationModule,
     Kind::GlobalService,
 ];
+
+/// How often a deletion starts over when others change the script meanwhile.
+const ATTEMPTS: usize = 4;
 
 /// The scripts of a realm.
 pub struct Scripts;
@@ -57,6 +62,7 @@ pub fn routes(routes: Routes) -> Routes {
         .resource(Scope::Realm, "contexts", contexts::Bindings)
         .resource(Scope::Global, "global-config/services/scripting", contexts::Scripting)
         .plain(Scope::Global, contexts::PATH, Csrf::Own, contexts::handle)
+        .described(descriptors::script_contexts())
 }
 
 fn key(realm: &RealmPath, id: &str) -> DocumentKey {
@@ -90,7 +96,26 @@ fn taken(call: &Call<'_>, name: &str) -> Error {
     Error::new(409, format!("Script with name {name} already exist in realm {}", call.realm))
 }
 
-/// Names are unique in a realm, shipped scripts included, whatever their letter case.
+/// The document that holds the name of a script, whatever its letter case. It is written and removed in the log entries that
+/// write and remove the script, so that of two administrators at two nodes one gets a name; and it refers to the script, so
+/// that it does not outlive it. Shipped scripts that a realm never changed have no documents: their names are known.
+fn reservation(realm: &RealmPath, name: &str) -> DocumentKey {
+    DocumentKey::new(realm, Kind::Settings, &format!("script-name/{}", name.to_lowercase()))
+}
+
+fn reserve(realm: &RealmPath, id: &str, name: &str) -> Write {
+    put(reservation(realm, name), Precondition::Absent, &json!({"id": id}), vec![key(realm, id)], false)
+}
+
+/// To give a script's name back, if it holds it.
+fn release(call: &Call<'_>, id: &str, name: &str) -> Option<Write> {
+    let held = reservation(call.realm, name);
+    let entry = call.desk.views().entry(&held).filter(|entry| entry.json()["id"] == id)?;
+    Some(delete(held, Precondition::Revision(entry.document.revision)))
+}
+
+/// Whether the name of a script is free, as far as this node has seen: a kind word before the work, and for the names of
+/// shipped scripts. [`reservation`] decides.
 async fn name_is_free(call: &Call<'_>, id: &str, name: &str) -> Result<(), Error> {
     let folded = name.to_lowercase();
     match all(call).await?.iter().any(|(known, script)| known != id && script.name.to_lowercase() == folded) {
@@ -127,6 +152,15 @@ async fn compiled(call: &Call<'_>, id: &str, script: &Script) {
     {
         let (realm, line, column) = (call.realm.as_str(), mistake.line, mistake.column);
         tracing::warn!(script = id, realm, line, column, "a script that does not compile was stored");
+    }
+}
+
+impl Scripts {
+    /// To store a script that has no document yet, and its name.
+    fn creating(call: &Call<'_>, id: &str, script: &Script) -> Vec<Write> {
+        let body = Value::Object(script.to_json());
+        let own = put(key(call.realm, id), Precondition::Absent, &body, Vec::new(), false);
+        vec![own, reserve(call.realm, id, &script.name)]
     }
 }
 
@@ -176,10 +210,13 @@ impl Resource for Scripts {
         let script = Script::created(create.content, author(call)?)?;
         name_is_free(call, id, &script.name).await?;
         compiled(call, id, &script).await;
-        let body = Value::Object(script.to_json());
-        let written = call.write(put(key(call.realm, id), Precondition::Absent, &body, Vec::new(), false)).await;
-        let revision = written.map_err(|error| create.refused(call, error, &exists))?;
-        Ok(item(id, Some(revision), &script).await)
+        match call.write_all(Self::creating(call, id, &script)).await {
+            Ok(revision) => Ok(item(id, Some(revision), &script).await),
+            Err(WriteError::Refused(Refusal::Exists(key))) if key.kind == Kind::Settings => {
+                Err(taken(call, &script.name))
+            }
+            Err(error) => Err(create.refused(call, error, &exists)),
+        }
     }
 
     /// Without revision, as the reference.
@@ -190,35 +227,68 @@ impl Resource for Scripts {
 
     async fn update(&self, call: &Call<'_>, id: &str, content: &Object, when: &Match) -> Result<Item, Error> {
         let former = find(call.desk, call.realm, id).ok_or_else(|| unknown(call, id))?;
-        let when = match call.desk.document(call.realm, Kind::Script, id) {
-            Some(entry) => unchanged(when, id, entry.document.revision)?,
-            // A shipped script becomes the realm's own when it is changed.
-            None => unchanged(when, id, Seq(0)).map(|_| Precondition::Absent)?,
-        };
+        let revision = call.desk.document(call.realm, Kind::Script, id).map(|entry| entry.document.revision);
+        let when = unchanged(when, id, revision.unwrap_or(Seq(0)))?;
         let script = former.updated(content, author(call)?)?;
         name_is_free(call, id, &script.name).await?;
         compiled(call, id, &script).await;
-        let body = Value::Object(script.to_json());
-        call.write(put(key(call.realm, id), when, &body, Vec::new(), false)).await?;
-        Ok(item(id, None, &script).await)
+        let writes = match revision {
+            // A shipped script becomes the realm's own when it is changed.
+            None => Self::creating(call, id, &script),
+            Some(_) => {
+                let body = Value::Object(script.to_json());
+                let mut writes = vec![put(key(call.realm, id), when, &body, Vec::new(), false)];
+                let held = release(call, id, &former.name);
+                let keeps = reservation(call.realm, &former.name) == reservation(call.realm, &script.name);
+                if !keeps || held.is_none() {
+                    writes.extend(held);
+                    writes.push(reserve(call.realm, id, &script.name));
+                }
+                writes
+            }
+        };
+        match call.write_all(writes).await {
+            Ok(_) => Ok(item(id, None, &script).await),
+            Err(WriteError::Refused(Refusal::Exists(key))) if key.kind == Kind::Settings => {
+                Err(taken(call, &script.name))
+            }
+            // Somebody renamed it meanwhile: once more.
+            Err(WriteError::Refused(Refusal::Missing(key) | Refusal::Stale { key, .. }))
+                if key.kind == Kind::Settings =>
+            {
+                Err(Error::stale(id))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {
-        let script = find(call.desk, call.realm, id).ok_or_else(|| unknown(call, id))?;
-        if script.default {
-            return Err(Error::new(403, format!("Default script {} cannot be deleted", script.name)));
+        for _ in 0..ATTEMPTS {
+            let script = find(call.desk, call.realm, id).ok_or_else(|| unknown(call, id))?;
+            if script.default {
+                return Err(Error::new(403, format!("Default script {} cannot be deleted", script.name)));
+            }
+            let count = uses(call, id).await?;
+            if count > 0 {
+                return Err(in_use(&script.name, count));
+            }
+            let entry = call.desk.document(call.realm, Kind::Script, id).ok_or_else(|| unknown(call, id))?;
+            let last = delete(key(call.realm, id), unchanged(when, id, entry.document.revision)?);
+            let writes = release(call, id, &script.name).into_iter().chain([last]).collect();
+            match call.write_all(writes).await {
+                Ok(_) => return Ok(Item::new(id, None, Object::new())),
+                // A node came between.
+                Err(WriteError::Refused(Refusal::Referenced { by, .. })) if by.kind != Kind::Settings => {
+                    return Err(in_use(&script.name, 1));
+                }
+                // Somebody changed, renamed or deleted it meanwhile.
+                Err(WriteError::Refused(Refusal::Missing(_) | Refusal::Stale { .. } | Refusal::Referenced { .. })) => {
+                    call.desk.barrier().await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        let count = uses(call, id).await?;
-        if count > 0 {
-            return Err(in_use(&script.name, count));
-        }
-        match call.write(delete(key(call.realm, id), when.precondition())).await {
-            Ok(_) => Ok(Item::new(id, None, Object::new())),
-            Err(WriteError::Refused(Refusal::Missing(_))) => Err(unknown(call, id)),
-            // A node came between.
-            Err(WriteError::Refused(Refusal::Referenced { .. })) => Err(in_use(&script.name, 1)),
-            Err(error) => Err(error.into()),
-        }
+        Err(Unavailable::Overloaded.into())
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {

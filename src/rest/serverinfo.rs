@@ -2,7 +2,7 @@
 
 use super::services;
 use crate::{
-    crest::{Call, Error, Item, Object, Resource, Shape, Verb, Version},
+    crest::{Call, Description, Error, Item, Object, Operation, Resource, Shape, Verb, Version},
     secrets::sha256,
 };
 use quorate_raft::RealmPath;
@@ -52,6 +52,12 @@ impl Resource for ServerInfo {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 1), Version(2, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled("Server information", "`*` is what clients ask first; `cookieDomains` has only these")
+            .can([Operation::Read])
     }
 
     fn permit(&self, _: &Call<'_>, _: Option<&str>, _: &Verb) -> Result<(), Error> {
@@ -118,6 +124,10 @@ impl Resource for ServerVersion {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Singleton).titled("Server version", "What is spoken, and by whom").can([Operation::Read])
     }
 
     /// Any session; strangers have no business with versions (HT-09).

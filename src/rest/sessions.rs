@@ -10,8 +10,8 @@
 //! | 2.1 and later | `getSessionProperties`, `updateSessionProperties`  | owner, administrator, by privilege      | no          |
 //! | 2.1 and later | `logoutByHandle`                                   | administrator                           |             |
 //! | 5.1           | `logoutByUser`                                     | administrator, the user                 |             |
-//! | 1.2           | `isActive`, `getIdle`, … (see [`legacy`])          | whoever has the token                   | `isActive` with `refresh=true` |
-//! | 2.1 and later | query (see [`query`])                              | administrator of the realm              | no          |
+//! | 1.2           | `isActive`, `getIdle`, … (see `legacy`)          | whoever has the token                   | `isActive` with `refresh=true` |
+//! | 2.1 and later | query (see `query`)                              | administrator of the realm              | no          |
 //!
 //! Who presents a token in the body and none beside it speaks as its owner: it could as well have sent it as the cookie.
 
@@ -23,7 +23,11 @@ mod tests;
 
 use crate::{
     caller::{self, Caller, Kept},
-    crest::{Call, Error, Item, Listing, Match, Object, Query, Resource, Shape, Verb, Version},
+    crest::{
+        ActionDescription, Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape,
+        Verb, Version,
+    },
+    privileges::{Endpoint, Right},
     sessions::{
         self,
         properties::{self, MAX_NAME_BYTES, is_protected},
@@ -32,7 +36,7 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use quorate_raft::{
-    Command, Outcome, Refusal, Session, Stamp, TokenHash,
+    Command, DocumentKey, Outcome, Refusal, Session, Stamp, TokenHash,
     sessions::{TouchSession, UpdateSession},
 };
 use serde_json::{Value, json};
@@ -82,11 +86,18 @@ impl Target {
     }
 }
 
-/// Lets the owner of a session pass, and who administers the realm of its owner (b.8).
-fn owner_or_administrator(call: &Call<'_>, owner: &Caller) -> Result<(), Error> {
+/// Whether `asking` may act upon sessions of `subject` by a privilege (b.8): administrators of its realm may do everything, but
+/// not to those who have more privileges than they.
+fn may_act(call: &Call<'_>, asking: &Caller, endpoint: Endpoint, subject: &DocumentKey) -> bool {
+    asking.may(endpoint, Right::Modify, &subject.realm) && asking.outranks(call.desk.views(), subject)
+}
+
+/// Lets the owner of a session pass, and whoever may act upon it by a privilege for `endpoint`.
+fn owner_or(call: &Call<'_>, owner: &Caller, endpoint: Endpoint) -> Result<(), Error> {
     match call.caller {
         None => Ok(()), // who has the token and says nothing else is its owner
-        Some(asking) if asking.hash == owner.hash || asking.administers(owner.realm()) => Ok(()),
+        Some(asking) if asking.hash == owner.hash => Ok(()),
+        Some(asking) if may_act(call, asking, endpoint, &owner.session.data.subject) => Ok(()),
         Some(_) => Err(Error::insufficient_privileges()),
     }
 }
@@ -203,6 +214,19 @@ impl Resource for Sessions {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 2), Version(2, 1), Version(3, 1), Version(4, 0), Version(5, 1)]
+    }
+
+    fn describe(&self) -> Description {
+        let action = |name: &str, text: &str| ActionDescription::new(name, text);
+        Description::of(Shape::Collection)
+            .titled("Sessions", "Whoever holds a token may use it")
+            .can([Operation::Query])
+            .queryable(["username", "realm"])
+            .action(action("validate", "Whether a session lives"))
+            .action(action("getSessionInfo", "What a session is"))
+            .action(action("getSessionInfoAndResetIdleTime", "What a session is, which begins to idle anew"))
+            .action(action("refresh", "Lets a session begin to idle anew"))
+            .action(action("logout", "Ends a session"))
     }
 
     /// Holding a token is the right to use it; what else is needed is checked by the action, or the query.

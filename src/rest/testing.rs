@@ -6,10 +6,10 @@ use crate::{
     bootstrap::ADMINISTRATOR_ID,
     config::LogFormat,
     decisions,
-    desk::Desk,
+    desk::{Desk, Front},
     secrets::{HandleKind, Minted},
     sessions::universal_id,
-    testing::{Alone, desk_with},
+    testing::{Alone, desk_that, front},
 };
 use actix_web::{
     App,
@@ -68,7 +68,17 @@ impl Rig {
 
     /// With another record of decisions, and other rules for them.
     pub async fn under(audit: Audit, decisions: &decisions::Settings) -> Self {
-        let (desk, alone) = desk_with(audit, decisions).await;
+        Self::with(audit, decisions, front()).await
+    }
+
+    /// With another look from the outside.
+    pub async fn looking(front: Front) -> Self {
+        let audit = Audit::start(Default::default(), LogFormat::Text).expect("a thread");
+        Self::with(audit, &Default::default(), front).await
+    }
+
+    async fn with(audit: Audit, decisions: &decisions::Settings, front: Front) -> Self {
+        let (desk, alone) = desk_that(audit, decisions, front).await;
         let mut rig = Self { desk, alone, admin: String::new() };
         rig.admin = rig.session(&RealmPath::root(), Kind::User, ADMINISTRATOR_ID).await;
         rig
@@ -178,18 +188,33 @@ impl Ask<'_> {
         self.raw("application/json", &body.to_string()).await
     }
 
+    /// As [`json`](Self::json), for bodies that do not live long enough.
+    pub async fn json_owned(self, body: Value) -> Reply {
+        self.json(&body).await
+    }
+
+    /// The headers, and a body that need not be text.
+    pub async fn bytes(self) -> (HeaderMap, Vec<u8>) {
+        let (_, headers, body) = self.answer().await;
+        (headers, body.to_vec())
+    }
+
     pub async fn raw(mut self, content_type: &str, body: &str) -> Reply {
         self.request = self.request.insert_header(("Content-Type", content_type)).set_payload(body.to_owned());
         self.go().await
     }
 
-    pub async fn go(self) -> Reply {
+    async fn answer(self) -> (StatusCode, HeaderMap, web::Bytes) {
         let table = self.routes.unwrap_or_else(|| super::authorization::routes(routes()));
         let scope = web::scope("/am/json").configure(|config| mount(table, config));
         let app = init_service(App::new().app_data(web::Data::new(self.rig.desk.clone())).service(scope)).await;
         let response: ServiceResponse = app.call(self.request.to_request()).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.into_body().try_into_bytes().expect("a body in one piece");
+        (status, headers, response.into_body().try_into_bytes().expect("a body in one piece"))
+    }
+
+    pub async fn go(self) -> Reply {
+        let (status, headers, body) = self.answer().await;
         let text = String::from_utf8(body.to_vec()).expect("UTF-8");
         if status != StatusCode::NO_CONTENT {
             for (name, value) in [("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "SAMEORIGIN")] {

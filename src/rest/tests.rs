@@ -1,5 +1,8 @@
 //! What holds for every resource: order of checks, errors, headers, preconditions, availability.
 
+mod framework;
+mod settings;
+
 use super::{
     Csrf, Scope, routes,
     testing::{Reply, Rig},
@@ -49,6 +52,7 @@ async fn strangers_and_users_administer_nothing() {
     let demo = rig.session(&quorate_raft::RealmPath::root(), Kind::User, "demo").await;
     for path in [
         "/global-config/realms",
+        "/global-config/services/rest",
         "/realms/root/users",
         "/realms/root/realm-config/agents",
         "/realms/root/realm-config/agents/OAuth2Client",
@@ -67,12 +71,16 @@ async fn strangers_and_users_administer_nothing() {
             ("GET", "/x"),
         ] {
             // What has no instances is asked itself.
-            let whole = ["oauth-oidc", "agents", "services"].iter().any(|end| path.ends_with(end));
+            let whole = ["oauth-oidc", "agents", "services", "rest"].iter().any(|end| path.ends_with(end));
             let path = format!("{path}{}", if whole { tail.trim_start_matches("/x") } else { tail });
             let stranger = rig.ask(method, &path).json(&json!({})).await;
             assert_eq!(stranger.error(), (401, "Access Denied"), "{method} {path}");
             let user = rig.ask(method, &path).session(&demo).json(&json!({})).await;
-            assert_eq!(user.error(), (403, "The user has insufficient privileges"), "{method} {path}");
+            let says = match (method, path.ends_with("/users/x")) {
+                ("PATCH", true) => "Only admin can patch user values",
+                _ => "The user has insufficient privileges",
+            };
+            assert_eq!(user.error(), (403, says), "{method} {path}");
         }
     }
 }
@@ -164,7 +172,9 @@ async fn preconditions_decide_as_in_the_table() {
     assert_eq!(delete(&tag(&updated)).await.status, 200);
     assert_eq!(delete("*").await.status, 404);
     assert_eq!(put(v1, absent()).await.status, 201);
-    assert_eq!(rig.admin("PATCH", path).json(&json!([])).await.error(), (501, "Operation is not supported."));
+    let patch = json!([{"operation": "add", "field": "/mail", "value": "a@x.org"}]);
+    let refused = rig.admin("PATCH", path).json(&patch).await;
+    assert_eq!(refused.error(), (400, "PATCH of user does not support operation add"));
 }
 
 /// G7: without quorum nothing is known, and nobody is let in or kept out on old knowledge.
@@ -277,4 +287,29 @@ async fn plain_handlers_share_the_table() {
     assert_eq!(reply.error(), (404, "Realm \"/nosuch\" not found"));
     let reply = rig.ask("POST", "/own").at(table()).raw("x/y", &"x".repeat((1 << 20) + 1)).await;
     assert_eq!(reply.error(), (413, "Request Entity Too Large"));
+}
+
+/// Every path of the table has a test that names its last element; a new one without fails here.
+#[test]
+fn every_route_has_a_test() {
+    fn sources(dir: &std::path::Path, found: &mut String) {
+        for entry in std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                sources(&entry, found);
+            } else if entry.to_string_lossy().contains("tests") {
+                found.push_str(&std::fs::read_to_string(&entry).expect("text"));
+            }
+        }
+    }
+    let mut tests = String::new();
+    sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rest"), &mut tests);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    for path in routes().paths() {
+        let name = path.rsplit('/').next().expect("a name");
+        let is_named = tests.match_indices(name).any(|(at, _)| {
+            let (before, after) = (tests[..at].chars().next_back(), tests[at + name.len()..].chars().next());
+            before.is_some_and(|c| c == '/' || c == '"') && !after.is_some_and(is_word)
+        });
+        assert!(is_named, "no test asks for {path}");
+    }
 }

@@ -34,7 +34,8 @@ use crate::{
     attempts::{self, Attempt},
     caller::Role,
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Operation, Patch, Query,
+        Resource, Shape, Totals, Verb, Version,
         filter::{Assertion, Filter, Operator},
         query::Select,
         unchanged,
@@ -173,6 +174,22 @@ impl Resource for Users {
         &[Version(1, 2), Version(2, 1), Version(3, 0), Version(4, 1)]
     }
 
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled("Users", "People who sign in")
+            .written(actions::schema())
+            .and(Operation::Patch)
+            .with_query_id("A pattern of user names, `*` for any characters")
+            .action(ActionDescription::new("idFromSession", "Who the caller is"))
+            .action(ActionDescription::new("template", "Defaults of a user"))
+            .action(ActionDescription::new("schema", "The JSON schema of a user"))
+            .action(ActionDescription::new("changePassword", "Changes the caller's own password").on_instance().takes(
+                json!({"type": "object", "required": ["currentpassword", "userpassword"], "properties": {
+                    "currentpassword": {"type": "string"}, "userpassword": {"type": "string"},
+                }}),
+            ))
+    }
+
     fn endpoint(&self) -> Endpoint {
         Endpoint::Users
     }
@@ -184,6 +201,7 @@ impl Resource for Users {
         match verb {
             Verb::Read(_) | Verb::Put(_) | Verb::Update(..) if own => Ok(()),
             Verb::Action(name, _) if own && name == "changePassword" => Ok(()),
+            Verb::Patch(..) => patch::may_patch(call),
             Verb::Action(name, _) if id.is_none() && actions::SIGNED_IN.contains(&name.as_str()) => {
                 call.signed_in().map(drop)
             }
@@ -299,6 +317,15 @@ impl Resource for Users {
         Ok(item)
     }
 
+    async fn patch(&self, call: &Call<'_>, id: &str, patch: &Patch, when: &Match) -> Result<Item, Error> {
+        let mut replacements = Vec::with_capacity(patch.operations().len());
+        for operation in patch.operations() {
+            let field = operation.field().to_string();
+            replacements.push(patch::Replacement::of(operation.name(), field.trim_matches('/'), operation.value())?);
+        }
+        patch::apply(call, id, &replacements, when).await
+    }
+
     async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {
         for _ in 0..ATTEMPTS {
             let Stored { key, revision, body } = find(call, id).ok_or_else(not_found)?;
@@ -306,10 +333,19 @@ impl Resource for Users {
                 return Err(Error::plain(403)); // AD-08
             }
             outranked(call, &key)?;
+            unchanged(when, id, revision)?;
             let mut writes = groups::leaving(call, &key);
             writes.push(delete(key.clone(), when.precondition()));
-            match call.write_all(writes).await {
-                Ok(_) => {
+            // One entry, unless the groups are so large that they do not fit: then the user leaves the first of them before.
+            let mut outcome = Ok(());
+            for part in groups::parts(writes) {
+                outcome = call.write_all(part).await.map(drop);
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            match outcome {
+                Ok(()) => {
                     let item = shown(&key, revision, &body);
                     return Ok(if call.version < Version(4, 0) { success(item) } else { item });
                 }

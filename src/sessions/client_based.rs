@@ -5,7 +5,7 @@
 //! | b.1          | `<id>.*<extension>.*<JWT>`, extension type `JWT`      | [`seal`], [`looks_like`]  |
 //! | RFC 7516 §7.1 | compact serialization, `dir` and `A256GCM`          | `encrypt`, `decrypt`      |
 //! | RFC 7519 §11.2 | signed, then encrypted                            | [`seal`], [`open`]        |
-//! | RFC 8725 §3.12 | no other token of ours passes as a session        | `typ` in [`Claims`]; a key of its own |
+//! | RFC 8725 §3.12 | no other token of ours passes as a session        | `typ` in the claims; a key of its own |
 //! | b.1          | amAdmin always has a server-side session              | [`super::start`], [`crate::caller`] |
 //! | G3           | logout and the fence of the subject end it at once    | [`has_ended`], [`crate::caller`] |
 //! | b.3          | so does the end of all sessions of its subject         | [`ending_all`]            |

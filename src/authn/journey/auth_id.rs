@@ -2,10 +2,10 @@
 //!
 //! | it says                                                             | we do it in              |
 //! |---------------------------------------------------------------------|--------------------------|
-//! | a JWS, header exactly `{"typ":"JWT","alg":"HS256"}`                 | [`HEADER`], [`seal`]     |
-//! | `otk`, 130 random bits in base32, new with every step               | [`one_time_key`]         |
-//! | `realm`, `authIndexType`, `authIndexValue`, `exp`, `iat`            | [`Claims`]               |
-//! | `sessionId`: `*…*` and a nested, encrypted JWT with the state       | [`encrypt`], [`decrypt`] |
+//! | a JWS, header exactly `{"typ":"JWT","alg":"HS256"}`                 | `HEADER`, [`seal`]     |
+//! | `otk`, 130 random bits in base32, new with every step               | `one_time_key`         |
+//! | `realm`, `authIndexType`, `authIndexValue`, `exp`, `iat`            | `Claims`               |
+//! | `sessionId`: `*…*` and a nested, encrypted JWT with the state       | `encrypt`, `decrypt` |
 //! | `Failed to parse JWT, …`, `AuthId JWT Signature not valid`          | [`open`]                 |
 //! | a step is submitted once                                            | [`Opened::spend`]        |
 //!
@@ -88,13 +88,13 @@ fn one_time_key() -> String {
 }
 
 fn mac_key(desk: &Desk, realm: &RealmPath) -> Result<hmac::Key, KeyError> {
-    let key = keys::derive(&*keys::ring(desk)?, &format!("authId 1 {realm}"))?;
+    let key = keys::derive(&keys::ring(desk)?, &format!("authId 1 {realm}"))?;
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &*key))
 }
 
 fn state_key(desk: &Desk, realm: &RealmPath, otk: &str) -> Result<RandomizedNonceKey, KeyError> {
     // A one-time key has neither spaces nor slashes: no two pairs make the same label.
-    let key = keys::derive(&*keys::ring(desk)?, &format!("journey 1 {otk} {realm}"))?;
+    let key = keys::derive(&keys::ring(desk)?, &format!("journey 1 {otk} {realm}"))?;
     Ok(RandomizedNonceKey::new(&AES_256_GCM, &*key)?)
 }
 

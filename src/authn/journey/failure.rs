@@ -67,7 +67,7 @@ pub struct Failure {
     /// What clients look at: `failureUrl`, `errorCode`, and what nodes add.
     pub detail: Map<String, Value>,
     /// Nothing was decided: this answer instead, whatever the version (G7).
-    pub instead: Option<crest::Error>,
+    pub instead: Option<Box<crest::Error>>,
 }
 
 impl Failure {
@@ -117,7 +117,7 @@ impl From<Unavailable> for Failure {
     /// G7.
     fn from(unavailable: Unavailable) -> Self {
         let error = crest::Error::from(unavailable);
-        Self { instead: Some(error.clone()), ..Self::new(error.code(), error.message()) }
+        Self { instead: Some(Box::new(error.clone())), ..Self::new(error.code(), error.message()) }
     }
 }
 
@@ -125,7 +125,7 @@ impl From<Stopped> for Failure {
     /// a.8, code 121: during a pause whatever the password is, and when to come back.
     fn from(stopped: Stopped) -> Self {
         let error = crest::Error::from(stopped);
-        Self { instead: Some(error.clone()), ..Self::new(error.code(), error.message()) }
+        Self { instead: Some(Box::new(error.clone())), ..Self::new(error.code(), error.message()) }
     }
 }
 

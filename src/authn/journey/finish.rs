@@ -5,8 +5,8 @@
 //! | a.16 who it is: what was proved, else the name; profile rule; account status | [`succeed`]          |
 //! | a.7 `successUrl`: tree, `goto`, profile, chain, realm, default              | [`success_url`]      |
 //! | a.7 `noSession`                                                             | [`succeed`]          |
-//! | b.7 properties of the session                                               | [`properties`]       |
-//! | a.7 `failureUrl`: tree, `gotoOnFail`, profile, chain, realm, none           | [`failure_url`]      |
+//! | b.7 properties of the session                                               | `properties`       |
+//! | a.7 `failureUrl`: tree, `gotoOnFail`, profile, chain, realm, none           | `failure_url`      |
 //! | a.8 one text for all failures, unless a node has another                    | [`fail`]             |
 //! | a.19 failures count, and success starts anew                                | [`fail`], [`succeed`] |
 

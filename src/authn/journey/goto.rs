@@ -104,10 +104,11 @@ mod tests {
         assert!(valid(&format!("/{}", "x".repeat(1999))));
         assert!(!valid(&format!("/{}", "x".repeat(2000))));
 
-        let listed = json!({"validGotoDestinations": ["https://app.example.org:443/*", 7]});
+        let listed =
+            json!({"validGotoDestinations": ["https://app.example.org:443/*", "https://app.example.org:443/*?*", 7]});
         let key = DocumentKey::new(&root, Kind::Service, VALIDATION);
         desk.write(vec![put(key, Precondition::Any, &listed, Vec::new(), false)]).await.expect("writes");
-        assert!(valid("https://app.example.org/home?x=y"), "listed");
+        assert!(valid("https://app.example.org/home") && valid("https://app.example.org/home?x=y"), "listed");
         assert!(!is_valid(&desk, &"/alpha".into(), "https://app.example.org/home"), "listed in another realm");
         for url in evil {
             assert!(!valid(url), "{url:?} is not listed");

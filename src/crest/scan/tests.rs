@@ -127,6 +127,33 @@ fn it_answers_what_the_long_way_answers() {
     assert_eq!(expression.map_err(|error| error.code()), Err(501));
 }
 
+/// crest.md §9: pages that are continued by their cookies are the whole, in its order, however large they are.
+#[test]
+fn pages_by_cookie_are_the_whole() {
+    use crate::crest::query::Cookie;
+    let rows = people((0..500).map(|n| format!("{}{}", if n % 3 == 0 { "User" } else { "é" }, n * 7 % 500)));
+    for parameters in ["", "&_sortKeys=-age,name", "&_sortKeys=team", "&_sortKeys=nosuch,-_id"] {
+        let ids = |listing: &Listing| listing.items.iter().map(|item| item.id.clone()).collect::<Vec<_>>();
+        let whole = query(&format!("_queryFilter=true{parameters}")).scan(&rows, &People, Totals::Exact).expect("all");
+        for size in [1, 7, 300, 1000] {
+            let mut query = query(&format!("_queryFilter=true&_pageSize={size}{parameters}"));
+            let mut paged = Vec::new();
+            loop {
+                let listing = query.scan(&rows, &People, Totals::Exact).expect("a page");
+                assert!(listing.items.len() <= size && listing.total == whole.total);
+                paged.extend(ids(&listing));
+                match listing.next {
+                    Some(next) => query.cookie = Cookie::After(next),
+                    None => break,
+                }
+            }
+            assert_eq!(paged, ids(&whole), "{size} {parameters}");
+        }
+    }
+    let foreign = query("_queryFilter=true&_pageSize=2&_pagedResultsCookie=x").scan(&rows, &People, Totals::Exact);
+    assert_eq!(foreign.map_err(|error| error.code()), Err(400));
+}
+
 /// Views show the same documents both ways.
 #[actix_web::test]
 async fn rows_follow_every_change_of_documents() {

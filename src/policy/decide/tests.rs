@@ -1,6 +1,6 @@
 //! Decisions of whole policy sets, and what must not change them.
 
-use std::sync::Arc;
+use std::{slice::from_ref, sync::Arc};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -463,7 +463,7 @@ fn a_version_is_of_what_is_in_a_set() {
     let empty = set(&[]).version();
     let both = set(&[a.clone(), b.clone()]).version();
     assert_eq!(both, set(&[b.clone(), a.clone()]).version(), "in whatever order it came");
-    let (one, other) = (set(&[a.clone()]).version(), set(&[b.clone()]).version());
+    let (one, other) = (set(from_ref(&a)).version(), set(from_ref(&b)).version());
     let all = [empty, one, other, both].map(|version| version.to_string());
     assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{all:?}");
     let mut index = set(&[a.clone(), b.clone()]);

@@ -1,20 +1,59 @@
 //! Agents of all types, and the type that is not enabled (oauth2-config.md §1.1, §1.3, §14).
 
-use super::TYPES;
+use super::{AgentType, TYPES, members::OfType};
 use crate::{
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
+        Totals, Version, pointer::Names, scan::Rows,
     },
     privileges::Endpoint,
     rest::identity::AGENT_KINDS,
+    views::{Row, Views},
 };
+use quorate_raft::Kind;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// Agents of all types.
 pub struct AllAgents;
 
 /// `OAuth2Thing`: 501, whatever is asked.
 pub struct Things;
+
+/// Agents whose documents are of one kind, as queries see them: what is asked for by id is not searched for.
+struct OfKind<'v> {
+    kind: Kind,
+    views: &'v Views,
+}
+
+impl OfKind<'_> {
+    fn type_of(&self, row: &Row) -> Option<&'static AgentType> {
+        TYPES.into_iter().find(|agent_type| agent_type.kind == self.kind && agent_type.lists(row))
+    }
+}
+
+impl Rows for OfKind<'_> {
+    fn is_id(&self, _: &str) -> bool {
+        false // `_id`, and nothing else
+    }
+
+    fn has(&self, row: &Row) -> bool {
+        self.type_of(row).is_some()
+    }
+
+    fn member<'r>(&self, row: &'r Row, member: &str) -> Option<Cow<'r, Value>> {
+        let agent_type = self.type_of(row)?;
+        OfType { agent_type, views: self.views }.member(row, member)
+    }
+
+    fn item(&self, row: &Row) -> Item {
+        match self.type_of(row) {
+            Some(agent_type) => agent_type.plain_of(self.views, row),
+            // No row that is shown is of no type.
+            None => Item::new(&*row.id, None, Object::new()),
+        }
+    }
+}
 
 /// The agents of a realm, type by type.
 fn all(call: &Call<'_>) -> Vec<Item> {
@@ -42,12 +81,37 @@ impl Resource for AllAgents {
         &[Version(1, 0)]
     }
 
+    fn describe(&self) -> Description {
+        Description::of(Shape::List)
+            .titled("Agents", "Agents of all types")
+            .action(ActionDescription::new("getAllTypes", "All types of agents"))
+            .action(ActionDescription::new("getCreatableTypes", "Types of which agents can be created"))
+            .action(ActionDescription::new("nextdescendents", "All agents of all types"))
+    }
+
     fn endpoint(&self) -> Endpoint {
         Endpoint::Agents
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        query.answer(all(call), Names::Exact, Totals::Unpaged)
+        if !query.sort.is_empty() {
+            return query.answer(all(call), Names::Exact, Totals::Unpaged);
+        }
+        let mut found: Option<Listing> = None;
+        for kind in AGENT_KINDS {
+            let of_kind = OfKind { kind, views: call.desk.views() };
+            let listing = query.scan(&call.desk.rows(call.realm, kind), &of_kind, Totals::Unpaged)?;
+            match &mut found {
+                None => found = Some(listing),
+                Some(found) => {
+                    found.items.extend(listing.items);
+                    found.total = found.total.max(-1) + listing.total.max(0);
+                }
+            }
+        }
+        let mut listing = found.ok_or_else(Error::unsupported)?;
+        listing.items.sort_by_key(|item| TYPES.iter().position(|t| item.content["_type"]["_id"] == t.id));
+        Ok(listing)
     }
 
     async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {

@@ -2,7 +2,10 @@
 
 use super::{AgentType, EXISTS, TYPE, VERIFIER, fits, tag};
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, scan::Rows},
+    crest::{
+        Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version,
+        scan::Rows,
+    },
     desk::{WriteError, delete, put},
     inheritance::{self, INHERITED},
     privileges::Endpoint,
@@ -21,9 +24,9 @@ pub struct Agents(pub &'static AgentType);
 
 /// Agents of one type, as queries see them. What a filter asks for beside the id may be inherited: then it costs a look at the
 /// whole agent.
-struct OfType<'v> {
-    agent_type: &'static AgentType,
-    views: &'v Views,
+pub(super) struct OfType<'v> {
+    pub(super) agent_type: &'static AgentType,
+    pub(super) views: &'v Views,
 }
 
 impl Rows for OfType<'_> {
@@ -252,6 +255,16 @@ impl Resource for Agents {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled(
+                self.0.name,
+                "Values are plain or `{\"inherited\": false, \"value\": …}`, and wrapped when one is read alone",
+            )
+            .written(self.0.schema.json_schema())
+            .configuration()
     }
 
     fn endpoint(&self) -> Endpoint {

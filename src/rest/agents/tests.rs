@@ -55,6 +55,7 @@ async fn a_client_lives_and_dies() {
     let rig = rig().await;
     let created = put(&rig, "api1", consumer()).await;
     assert_eq!(created.status, 201, "{}", created.text);
+    assert!(created.header("X-Quorate-Revision").is_some(), "a creation tells its revision of the log");
     let core = &created.json["coreOAuth2ClientConfig"];
     assert_eq!(core["clientType"], set(json!("Confidential")));
     assert_eq!(core["status"], set(json!("Active")));
@@ -143,6 +144,24 @@ async fn lists_show_plain_values() {
 
     let all = rig.get(&format!("{AGENTS}?_queryFilter=_id+eq+'b'")).await.json;
     assert_eq!((&all["result"][0]["_id"], &all["totalPagedResultsPolicy"]), (&json!("b"), &json!("NONE")));
+    let ids = |query: &'static str| {
+        let rig = &rig;
+        async move {
+            let listed = rig.get(&format!("{AGENTS}?{query}")).await.json;
+            let ids = listed["result"].as_array().into_iter().flatten().filter_map(|agent| agent["_id"].as_str());
+            (ids.collect::<Vec<_>>().join(" "), listed["totalPagedResults"].clone())
+        }
+    };
+    assert_eq!(
+        ids("_queryFilter=_id+sw+'B'+or+_id+eq+'a'").await,
+        ("a b".into(), json!(-1)),
+        "case is ignored (crest.md §7.3)"
+    );
+    assert_eq!(ids("_queryFilter=true&_sortKeys=-_id").await.0, "c b a");
+    assert_eq!(ids("_queryFilter=true&_totalPagedResultsPolicy=EXACT").await, ("a b c".into(), json!(3)));
+    assert_eq!(ids("_queryFilter=coreOAuth2ClientConfig%2Fstatus+eq+'active'").await.0, "a b c");
+    let paged = rig.get(&format!("{AGENTS}?_queryFilter=true&_pageSize=1")).await;
+    assert_eq!(paged.error(), (501, "Query paging not currently supported"));
     rig.send("PUT", &format!("{GATEWAYS}/ig"), json!({"userpassword": "gateway-secret"})).await;
     let descendents = rig.send("POST", &format!("{AGENTS}?_action=nextdescendents"), json!({})).await.json;
     let kinds: Vec<&str> =

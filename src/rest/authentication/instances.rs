@@ -294,7 +294,14 @@ impl Resource for OfType {
     ) -> Result<Option<Value>, Error> {
         match (id, name) {
             (None, "getType") => self.known().map(|known| Some(marker(known.id, Some(known)))),
-            (None, "schema") => self.known().map(|known| Some(known.schema.json_schema())),
+            (None, "schema") => self.known().map(|known| {
+                let mut schema = known.schema.json_schema();
+                for name in known.schema.opaque {
+                    schema["properties"][*name] = json!({"title": name, "description": "", "propertyOrder": 0,
+                        "required": false, "type": "array", "items": {"type": "object"}, "exampleValue": ""});
+                }
+                Some(schema)
+            }),
             (None, "template") => self.known().map(|known| {
                 let mut template = known.schema.service(&Object::new());
                 template.extend(known.secrets().map(|secret| (secret.name.to_owned(), Value::Null)));

@@ -8,7 +8,10 @@
 //! | §2.7.5    | `decisioncombiners` | [`DECISION_COMBINERS`] |
 
 use crate::{
-    crest::{Call, Error, Item, Listing, Query, Resource, Shape, Totals, Version, pointer::Names, query::Select},
+    crest::{
+        Call, Description, Error, Item, Listing, Operation, Query, Resource, Shape, Totals, Version, pointer::Names,
+        query::Select,
+    },
     policy::catalogue,
     privileges::Endpoint,
 };
@@ -32,6 +35,10 @@ impl Resource for Catalogue {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection).can([Operation::Read, Operation::Query])
     }
 
     fn endpoint(&self) -> Endpoint {

@@ -12,7 +12,10 @@
 
 use super::{copy, created, evaluate, filter, insists, modified, object, policy_sets, resource_types};
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version, query::Select},
+    crest::{
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
+        Version, query::Select,
+    },
     desk::{WriteError, delete, put},
     policy::{
         self,
@@ -134,6 +137,30 @@ impl Resource for Policies {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0), Version(2, 0), Version(2, 1)]
+    }
+
+    fn describe(&self) -> Description {
+        let evaluate = |name: &str, text: &str| ActionDescription::new(name, text);
+        Description::of(Shape::Collection)
+            .titled("Policies", "Who may do what to which resources, under which circumstances")
+            .queryable([
+                "name",
+                "description",
+                "applicationName",
+                "createdBy",
+                "creationDate",
+                "lastModifiedBy",
+                "lastModifiedDate",
+            ])
+            .with_query_id("`queryByIdentityUid`: policies that name the identity of the parameter `uid`")
+            .action(evaluate("evaluate", "Decides about resources"))
+            .action(evaluate("evaluateTree", "Decides about a resource and those below it"))
+            .action(evaluate("explain", "Decides, and says why"))
+            .action(evaluate("whatif", "Decides by a policy set that is not stored"))
+            .action(ActionDescription::new("copy", "Copies the policies of a set"))
+            .action(ActionDescription::new("move", "Moves the policies of a set"))
+            .action(ActionDescription::new("copy", "Copies a policy").on_instance())
+            .action(ActionDescription::new("move", "Moves a policy").on_instance())
     }
 
     fn shows_id_in_protocol_1(&self) -> bool {

@@ -11,7 +11,7 @@
 use super::{created, filter, insists, legacy, modified, object, resource_types};
 use crate::{
     actors::policy_sets::set_id,
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
+    crest::{Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
     desk::{WriteError, delete, put},
     policy::{self, model::PolicySet},
     privileges::Endpoint,
@@ -73,6 +73,12 @@ impl Resource for PolicySets {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0), Version(2, 0), Version(2, 1)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled("Policy sets", "Applications: policies that are evaluated together")
+            .queryable(["name", "description", "createdBy", "creationDate", "lastModifiedBy", "lastModifiedDate"])
     }
 
     fn endpoint(&self) -> Endpoint {

@@ -10,7 +10,7 @@
 use super::{created, filter, insists, modified, object};
 use crate::{
     consensus::Unavailable,
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
+    crest::{Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version},
     desk::{WriteError, delete, put},
     policy::{self, model::ResourceType},
     privileges::Endpoint,
@@ -112,6 +112,12 @@ impl Resource for ResourceTypes {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection)
+            .titled("Resource types", "Patterns and actions that policies may use")
+            .queryable(["uuid", "name", "description", "patterns", "actions", "createdBy"])
     }
 
     fn endpoint(&self) -> Endpoint {

@@ -270,3 +270,20 @@ async fn a_member_exists_as_long_as_it_is_one() {
     assert_eq!(groups_of(&rig, "ann"), "");
     assert!(rig.desk.rows(&"/alpha".into(), Kind::User).is_empty());
 }
+
+/// What does not fit into one entry is written in several; what fits is not torn apart.
+#[test]
+fn entries_are_bounded() {
+    let alpha = RealmPath::from("/alpha");
+    let with = |n: usize, members: usize| {
+        let members: Vec<Arc<str>> = (0..members).map(|m| Arc::from(format!("user{m:06}"))).collect();
+        write(&key(&alpha, &format!("g{n}")), Precondition::Present, &mut Object::new(), &members)
+    };
+    let small: Vec<Write> = (0..200).map(|n| with(n, 10)).collect();
+    assert_eq!(parts(small.clone()), [small]);
+    let large: Vec<Write> = (0..8).map(|n| with(n, content::MAX_MEMBERS)).collect();
+    let torn = parts(large.clone());
+    assert!(torn.len() > 2 && torn.iter().all(|part| part.iter().map(cost).sum::<usize>() <= MAX_ENTRY));
+    assert_eq!(torn.concat(), large);
+    assert!(parts(Vec::new()).is_empty());
+}

@@ -247,6 +247,41 @@ async fn two_editors_do_not_both_win() {
     assert_eq!(script.source, "2");
 }
 
+/// A name is given once: decided in the log, whatever a node has seen; and it is free again when its script is gone.
+#[actix_web::test]
+async fn of_two_scripts_with_one_name_one_is_made() {
+    let rig = rig().await;
+    let (one, other) = (ID, "5d0c6a0e-3f1b-4a55-9c3e-2b7d1f0a9e12");
+    let racing =
+        futures_util::future::join(put(&rig, one, script("Wanted", "1")), put(&rig, other, script("wANTED", "2")))
+            .await;
+    let mut statuses = [racing.0.status, racing.1.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409]);
+    let (winner, loser) = if racing.0.status == 201 { (one, other) } else { (other, one) };
+
+    // The document that holds the name refuses, even where no view was looked at.
+    let realm = RealmPath::from("/alpha");
+    let held = super::reservation(&realm, "WANTED");
+    assert!(rig.desk.views().entry(&held).is_some());
+    assert_eq!(put(&rig, winner, script("WANTED", "3")).await.status, 200, "another spelling of the own name");
+    assert_eq!(put(&rig, winner, script("Renamed", "3")).await.status, 200);
+    assert!(rig.desk.views().entry(&held).is_none());
+    assert_eq!(put(&rig, loser, script("Wanted", "2")).await.status, 201);
+    assert_eq!(put(&rig, winner, script("wanted", "3")).await.status, 409);
+    for id in [winner, loser] {
+        assert_eq!(rig.admin("DELETE", &format!("{BASE}/{id}")).go().await.status, 200);
+    }
+    let left = rig.desk.rows(&realm, Kind::Settings);
+    assert!(!left.iter().any(|row| row.id.starts_with("script-name/")), "no name outlives its script");
+    let stale = rig.admin("DELETE", &format!("{BASE}/{winner}")).header("If-Match", "7").go().await;
+    assert_eq!(stale.status, 404);
+    let created = put(&rig, winner, script("Wanted", "1")).await;
+    let delete = |tag: &str| rig.admin("DELETE", &format!("{BASE}/{winner}")).header("If-Match", tag).go();
+    assert_eq!(delete("7").await.status, 412);
+    assert_eq!(delete(created.header("ETag").expect("a tag")).await.status, 200);
+}
+
 /// e.2 and §21: what is shipped, in every realm, and what becomes of it when it is changed.
 #[actix_web::test]
 async fn shipped_scripts_are_everywhere() {

@@ -3,7 +3,7 @@
 
 use super::{DEFAULTS, Defaults, Service};
 use crate::{
-    crest::{Call, Error, Item, Match, Object, Resource, Shape, Version, unchanged},
+    crest::{Call, Description, Error, Item, Match, Object, Resource, Shape, Version, unchanged},
     desk::put,
     rest::schema::LeftOut,
 };
@@ -79,6 +79,13 @@ impl Resource for GlobalService {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Singleton)
+            .titled(self.0.name, "A service of the cluster, with defaults for realms")
+            .written(self.json_schema())
+            .configuration()
     }
 
     fn put_creates(&self) -> bool {

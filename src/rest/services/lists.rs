@@ -1,7 +1,9 @@
 //! The parents: services of a realm, and of the cluster.
 
 use super::{GlobalService, RealmService, TABLE};
-use crate::crest::{Call, Error, Item, Listing, Object, Query, Resource, Shape, Totals, Version};
+use crate::crest::{
+    ActionDescription, Call, Description, Error, Item, Listing, Object, Query, Resource, Shape, Totals, Version,
+};
 use serde_json::{Value, json};
 
 /// The services of a realm.
@@ -46,6 +48,14 @@ impl Resource for AllServices {
         &[Version(1, 0)]
     }
 
+    fn describe(&self) -> Description {
+        Description::of(Shape::List)
+            .titled("Services of a realm", "By their ids")
+            .action(ActionDescription::new("getAllTypes", "All services"))
+            .action(ActionDescription::new("getCreatableTypes", "Services that are not there yet"))
+            .action(ActionDescription::new("nextdescendents", "All services with their attributes"))
+    }
+
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
         query.answer_all(created(call).map(|(id, name, item)| named(id, name, &item)), Totals::Unpaged)
     }
@@ -78,6 +88,14 @@ impl Resource for AllGlobalServices {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::List)
+            .titled("Services of the cluster", "By their ids")
+            .action(ActionDescription::new("getAllTypes", "All services"))
+            .action(ActionDescription::new("getCreatableTypes", "Services that are not there yet"))
+            .action(ActionDescription::new("nextdescendents", "All services with their attributes"))
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {

@@ -2,7 +2,7 @@
 
 use super::Service;
 use crate::{
-    crest::{Call, Create, Error, Item, Match, Object, Resource, Shape, Version, unchanged},
+    crest::{Call, Create, Description, Error, Item, Match, Object, Operation, Resource, Shape, Version, unchanged},
     desk::{delete, put},
     rest::schema::{LeftOut, Schema},
 };
@@ -51,6 +51,14 @@ impl Resource for RealmService {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Singleton)
+            .titled(self.service.name, "A service of a realm")
+            .written(self.schema.json_schema())
+            .can([Operation::Create, Operation::Read, Operation::Update, Operation::Delete])
+            .configuration()
     }
 
     async fn create(&self, call: &Call<'_>, create: Create<'_>) -> Result<Item, Error> {

@@ -1,19 +1,19 @@
 //! The actions of versions 2 to 5 (b.3), in the order of the reference's table.
 
 use super::{
-    Target, by_handle, change, changes, current, info, life_end, may_set, owner_or_administrator, reset_idle,
+    Target, by_handle, change, changes, current, info, life_end, may_act, may_set, owner_or, reset_idle,
     shown_properties,
 };
 use crate::{
     caller::{self, Caller},
     crest::{Call, Error, Object},
     desk::Desk,
-    privileges::{Endpoint, Right},
+    privileges::Endpoint,
     rest::identity::user_id,
     sessions::{self, cookies, properties, settings::SessionSettings},
 };
 use futures_util::future::try_join_all;
-use quorate_raft::{Command, DocumentKey, Kind, Outcome, RealmPath, Refusal, TokenHash, sessions::DestroySession};
+use quorate_raft::{Command, DocumentKey, Kind, Outcome, Refusal, TokenHash, sessions::DestroySession};
 use serde_json::{Value, json};
 
 /// Most handles in one request: as many as anybody can have listed and meant.
@@ -82,7 +82,7 @@ async fn refresh(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     let Some(owner) = target.owner else {
         return if target.named { Ok(json!({ "valid": false })) } else { Err(Error::unauthenticated()) };
     };
-    owner_or_administrator(call, &owner)?;
+    owner_or(call, &owner, Endpoint::Configuration)?;
     if !reset_idle(call, &owner).await? {
         return Ok(json!({ "valid": false }));
     }
@@ -126,14 +126,13 @@ async fn logout_by_handle(call: &Call<'_>, content: &Object) -> Result<Value, Er
         return Err(Error::bad_request(format!("At most {MAX_HANDLES} sessionHandles at once")));
     }
     // Who administers nothing learns nothing of what lives.
-    let may = |realm: &RealmPath| asking.administers(realm);
-    if !may(call.realm) {
+    if !asking.administers(call.realm) {
         return Err(Error::insufficient_privileges());
     }
     let ending = handles.into_iter().map(|handle| async move {
         let place = by_handle(handle).filter(|hash| {
             let session = call.desk.views().session(hash);
-            session.is_some_and(|session| may(&session.data.realm))
+            session.is_some_and(|session| may_act(call, asking, Endpoint::Configuration, &session.data.subject))
         });
         let ended = match place {
             Some(hash) => destroy(call, hash).await?,
@@ -159,7 +158,8 @@ async fn logout_by_user(call: &Call<'_>, content: &Object) -> Result<Value, Erro
     let named = content.get("username").and_then(Value::as_str).filter(|name| !name.is_empty());
     let name = named.ok_or_else(|| Error::bad_request("username must be a string"))?;
     let subject = DocumentKey::new(call.realm, Kind::User, &user_id(name));
-    if asking.session.data.subject != subject && !asking.administers(call.realm) {
+    let oneself = asking.session.data.subject == subject;
+    if !oneself && !may_act(call, asking, Endpoint::Configuration, &subject) {
         return Err(Error::insufficient_privileges());
     }
     sessions::end_all(call.desk, &subject).await?;
@@ -169,10 +169,7 @@ async fn logout_by_user(call: &Call<'_>, content: &Object) -> Result<Value, Erro
 /// The session whose properties are looked at or changed.
 pub(super) fn whose_properties(call: &Call<'_>, content: &Object) -> Result<Caller, Error> {
     let owner = Target::read(call, content)?.owner.ok_or_else(Error::unauthenticated)?;
-    let delegated = |asking: &Caller| asking.may(Endpoint::SessionProperties, Right::Modify, owner.realm());
-    if !call.caller.is_some_and(delegated) {
-        owner_or_administrator(call, &owner)?;
-    }
+    owner_or(call, &owner, Endpoint::SessionProperties)?;
     Ok(owner)
 }
 

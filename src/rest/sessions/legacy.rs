@@ -19,7 +19,7 @@
 use super::{
     Target,
     actions::{logout, seconds_left, validate},
-    change, changes, may_set, owner_or_administrator,
+    change, changes, may_set, owner_or,
     query::administered,
     reset_idle,
 };
@@ -27,6 +27,7 @@ use crate::{
     actors::sessions::Whose,
     caller::{self, Caller},
     crest::{Call, Error, Item, Listing, Object, Query, Totals, query::Select},
+    privileges::Endpoint,
     sessions::{self, properties, settings::SessionSettings},
 };
 use quorate_raft::Session;
@@ -57,7 +58,7 @@ pub(super) async fn act(call: &Call<'_>, id: Option<&str>, name: &str, content: 
         "getMaxTime" | "getTimeLeft" => number("maxtime", owner.map(|owner| seconds_left(call.desk, owner))),
         "getProperty" | "setProperty" | "deleteProperty" | "getPropertyNames" => {
             let owner = owner.ok_or_else(Error::unauthenticated)?;
-            owner_or_administrator(call, owner)?;
+            owner_or(call, owner, Endpoint::SessionProperties)?;
             property_action(call, owner, name, content).await
         }
         _ => Err(Error::no_action(name)),

@@ -516,3 +516,43 @@ async fn without_quorum_no_session_is_known_or_ended() {
     rig.alone.cut_off.store(false, Ordering::Relaxed);
     assert_eq!(on(&rig, "4.0", "validate", &token).await.json["valid"], true);
 }
+
+/// b.8, g.2: `SessionPropertyModifyAccess` is for properties, a realm's administrators for everything in it, and nobody gets at
+/// who may do more.
+#[actix_web::test]
+async fn privileges_reach_as_far_as_they_say() {
+    let rig = world().await;
+    let group = async |name: &str, member: &str, privilege: &str| {
+        let body = json!({"members": {"uniqueMember": [member]}, "privileges": {(privilege): true}});
+        let created = rig.send("PUT", &format!("/realms/root/realms/alpha/groups/{name}"), body).await;
+        assert_eq!(created.status, 201, "{}", created.text);
+    };
+    store(&rig, Kind::User, "boss", json!({"username": "boss"})).await;
+    group("properties", "other", "SessionPropertyModifyAccess").await;
+    group("bosses", "boss", "RealmAdmin").await;
+    let (demo, other, boss) = (login(&rig, "demo").await, login(&rig, "other").await, login(&rig, "boss").await);
+    let ask = async |asking: &str, action: &str, body: Value| {
+        act(&rig, "5.1", &format!("?_action={action}")).session(asking).json(&body).await.status
+    };
+    let red = |token: &str| json!({"tokenId": token, "colour": "red"});
+    assert_eq!(ask(&other, "updateSessionProperties", red(&demo)).await, 200);
+    assert_eq!(ask(&boss, "updateSessionProperties", red(&demo)).await, 200);
+    assert_eq!(ask(&demo, "updateSessionProperties", red(&other)).await, 403);
+    assert_eq!(ask(&other, "updateSessionProperties", red(&boss)).await, 403, "a boss may do more");
+    for (action, body) in [("refresh", json!({"tokenId": demo})), ("logoutByUser", json!({"username": "demo"}))] {
+        assert_eq!(ask(&other, action, body).await, 403, "{action}");
+    }
+    assert_eq!(find(&rig, &other, r#"realm eq "/alpha""#).go().await.status, 403);
+    let found = find(&rig, &boss, r#"username eq "demo" and realm eq "/alpha""#).go().await;
+    assert_eq!((found.status, &found.json["resultCount"]), (200, &json!(1)), "{}", found.text);
+    assert_eq!(find(&rig, &boss, r#"realm eq "/""#).go().await.status, 403, "another realm");
+    let handle = &found.json["result"][0]["sessionHandle"];
+    let root = rig.admin("GET", "/realms/root/sessions?_queryFilter=realm+eq+%22%2F%22").at(table()).go().await;
+    let admins = &root.json["result"][0]["sessionHandle"];
+    assert!(admins.is_string(), "{}", root.text);
+    let ended = act(&rig, "4.0", "?_action=logoutByHandle").session(&boss);
+    let ended = ended.json(&json!({"sessionHandles": [handle, admins]})).await;
+    let (handle, admins) = (handle.as_str().unwrap_or_default(), admins.as_str().unwrap_or_default());
+    assert_eq!(ended.json, json!({"result": {(handle): true, (admins): false}}));
+    assert_eq!(rig.get("/realms/root/users?_queryFilter=true").await.status, 200, "the administrator is still there");
+}

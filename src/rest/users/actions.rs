@@ -130,7 +130,7 @@ fn self_service(action: &str, content: &Object) -> Error {
     }
 }
 
-fn schema() -> Value {
+pub(super) fn schema() -> Value {
     let list = |name: &&str| ((*name).to_owned(), json!({"title": name, "type": "array", "items": {"type": "string"}}));
     let mut properties: Object = ATTRIBUTES.iter().map(list).collect();
     properties.insert("username".into(), json!({"title": "User name", "type": "string", "required": true}));

@@ -498,3 +498,49 @@ async fn applications_of_a_user_are_listed_and_revoked_for_good() {
     let none = rig.get(&format!("{path}?_queryFilter=true")).await;
     assert_eq!(none.json["result"], json!([]));
 }
+
+/// d.3: administrators replace a password or the questions, and nothing else by PATCH.
+#[actix_web::test]
+async fn patching_is_for_administrators_and_two_members() {
+    let rig = rig().await;
+    create(&rig, demo()).await;
+    let path = format!("{USERS}/demo");
+    let patch = |operations: Value| {
+        let ask = rig.admin("PATCH", &path);
+        async move { ask.json(&operations).await }
+    };
+    let one =
+        |operation: &str, field: &str, value: Value| json!([{"operation": operation, "field": field, "value": value}]);
+    let session = rig.session(&alpha(), Kind::User, "demo").await;
+    let own = rig.ask("PATCH", &path).session(&session).json(&one("replace", "/userPassword", json!("x"))).await;
+    assert_eq!(own.error(), (403, "Only admin can patch user values"));
+    let reply = patch(one("replace", "/mail", json!("a@b"))).await;
+    assert_eq!(reply.error(), (400, "For the object type user, field \"mail\" cannot be altered by PATCH"));
+    let reply = patch(one("add", "/userPassword", json!("another horse"))).await;
+    assert_eq!(reply.error(), (400, "PATCH of user does not support operation add"));
+    let reply = patch(one("replace", "/userPassword", json!("short"))).await;
+    assert_eq!(reply.error(), (400, "Minimum password length is 8."));
+    let both = json!([
+        {"operation": "replace", "field": "/userPassword", "value": "another horse"},
+        {"operation": "replace", "field": "/kbaInfo", "value": [{"questionId": "1"}]},
+    ]);
+    assert_eq!(patch(both).await.error(), (400, "Data validation failed for the attribute, kbaInfo"));
+    assert_eq!(rig.ask("GET", &path).session(&session).go().await.status, 200, "none of these changed anything");
+
+    let questions = json!([{"questionId": "1", "answer": "Rex"}, {"customQuestion": "Where?", "answer": "there"}]);
+    let reply = patch(one("replace", "/kbaInfo", questions)).await;
+    assert_eq!((reply.status, &reply.json["_id"], &reply.json["_rev"]), (200, &json!("result"), &json!("1")));
+    let seen = rig.ask("GET", &path).session(&session).go().await;
+    assert_eq!(seen.json["kbaInfo"], json!([{"questionId": "1"}, {"customQuestion": "Where?"}]));
+    assert!(rig.get(&path).await.json.get("kbaInfo").is_none(), "questions are for whom they are about");
+    let stored = rig.desk.document(&alpha(), Kind::User, "demo").expect("stored");
+    let text = String::from_utf8_lossy(&stored.document.body).into_owned();
+    assert!(!text.contains("Rex") && !text.contains("\"there\""), "G5");
+
+    assert_eq!(patch(one("replace", "/userPassword", json!("another horse"))).await.status, 200);
+    assert_eq!(rig.ask("GET", &path).session(&session).go().await.status, 401, "SE-10");
+    rig.send("PUT", &path, json!({"inetUserStatus": "Inactive"})).await;
+    assert_eq!(patch(one("replace", "/userPassword", json!("third horse"))).await.error(), (403, "Forbidden"));
+    let old = rig.admin("PATCH", &path).header("Accept-API-Version", "resource=2.0");
+    assert_eq!(old.json(&one("replace", "/userPassword", json!("third horse"))).await.status, 501);
+}

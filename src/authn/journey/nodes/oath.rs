@@ -2,9 +2,9 @@
 //!
 //! | it says                                                            | we do it in            |
 //! |--------------------------------------------------------------------|------------------------|
-//! | RFC 4226 §5.3 truncation; appendix: checksum, offset of one's own   | [`Algorithm::hotp`]    |
-//! | RFC 6238 §4.2 steps of time; §6 resynchronisation                   | [`Device::accept`]     |
-//! | RFC 6238 §5.2 a password is accepted once                           | [`Device::accept`], under the document's revision |
+//! | RFC 4226 §5.3 truncation; appendix: checksum, offset of one's own   | `Algorithm::hotp`    |
+//! | RFC 6238 §4.2 steps of time; §6 resynchronisation                   | `Device::accept`     |
+//! | RFC 6238 §5.2 a password is accepted once                           | `Device::accept`, under the document's revision |
 //!
 //! A device is part of its user's document: its secret sealed (G5), recovery codes as hashes, and the last password that was
 //! accepted. The document's revision decides which of two requests used a password first, on whatever nodes they came.

@@ -2,7 +2,9 @@
 
 use super::{NODES, TREES, rig, without};
 use crate::rest::{
+    Csrf, Scope, authenticate,
     authentication::trees::{FAILURE, SUCCESS},
+    routes,
     testing::{Reply, Rig},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -148,4 +150,62 @@ async fn a_command_line_moves_a_journey() {
     assert_eq!(refused.error(), (400, "Invalid attribute specified."));
     let valid = refused.json["detail"]["validAttributes"].as_array().cloned().expect("names");
     assert!(valid.contains(&json!("entryNodeId")) && !valid.contains(&json!("brandNew")));
+}
+
+/// What is shipped, run: the journeys, and the chain that answers when nothing is asked for.
+#[actix_web::test]
+async fn shipped_journeys_let_in_whom_they_should() {
+    let rig = rig().await;
+    let realm = "/realms/root/realms/alpha";
+    let user = json!({"username": "demo", "userpassword": "correct horse"});
+    assert_eq!(rig.send("POST", &format!("{realm}/users?_action=create"), user).await.status, 201);
+    let agent = rig
+        .send(
+            "PUT",
+            &format!("{realm}/realm-config/agents/IdentityGatewayAgent/gate"),
+            json!({"userpassword": "open sesame"}),
+        )
+        .await;
+    assert_eq!(agent.status, 201, "{}", agent.text);
+    let ask = |query: &str| {
+        let table = routes().plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
+        let path = format!("{realm}/authenticate{query}");
+        rig.ask("POST", &path).at(table).header("Content-Type", "application/json")
+    };
+    let service = |name: &str| format!("?authIndexType=service&authIndexValue={name}");
+    for (name, who, secret, status) in [
+        ("Example", "demo", "correct horse", 200),
+        ("Example", "demo", "wrong horse", 401),
+        ("Example", "gate", "open sesame", 401),
+        ("Agent", "gate", "open sesame", 200),
+        ("Agent", "demo", "correct horse", 401),
+        ("AgentLogin", "gate", "open sesame", 200),
+        ("AgentLogin", "gate", "close sesame", 401),
+    ] {
+        let reply = ask(&service(name)).header("X-OpenAM-Username", who).header("X-OpenAM-Password", secret).go().await;
+        assert_eq!(reply.status, status, "{name} {who}: {}", reply.text);
+        assert_eq!(reply.json["tokenId"].is_string(), status == 200);
+    }
+    assert_eq!(ask(&service("Agent")).go().await.status, 401, "it asks nobody");
+    for (query, who, secret) in [
+        (service("AgentLogin"), "gate", "open sesame"),
+        (service("ldapService"), "demo", "correct horse"),
+        (String::new(), "demo", "correct horse"),
+    ] {
+        let mut step = ask(&query).go().await.json;
+        assert_eq!(step["callbacks"].as_array().map(Vec::len), Some(2), "both on one page: {step}");
+        for (n, value) in [who, secret].into_iter().enumerate() {
+            step["callbacks"][n]["input"][0]["value"] = json!(value);
+        }
+        let done = ask("").json(&step).await;
+        assert!(done.status == 200 && done.json["tokenId"].is_string(), "{query}: {}", done.text);
+    }
+    // A journey that is off, and one that is gone.
+    let path = format!("{TREES}/Example");
+    let mut tree = rig.get(&path).await.json;
+    tree["enabled"] = json!(false);
+    assert_eq!(rig.send("PUT", &path, tree).await.status, 200);
+    assert_eq!(ask(&service("Example")).go().await.error(), (400, "No Configuration found"));
+    assert_eq!(rig.admin("DELETE", &path).go().await.status, 200);
+    assert_eq!(ask(&service("Example")).go().await.error(), (400, "No Configuration found"));
 }

@@ -31,6 +31,8 @@ async fn the_calls_of_the_table() {
     );
     let schema = act(&rig, &of_type, "schema").await.json;
     assert_eq!(schema["properties"]["allowWithoutReferer"]["type"], "boolean");
+    let schema = act(&rig, &format!("{NODES}/PageNode"), "schema").await.json;
+    assert_eq!(schema["properties"]["nodes"]["type"], "array");
     let outcomes = json!([{"id": "true", "displayName": "Has Credentials"},
         {"id": "false", "displayName": "No Credentials"}]);
     assert_eq!(act(&rig, &of_type, "listOutcomes").await.json, outcomes);

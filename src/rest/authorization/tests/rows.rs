@@ -149,3 +149,82 @@ async fn an_update_is_not_lost_to_who_insists() {
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 412, 412]);
 }
+
+/// §9, by number: the traps that are REST's and that no other test names.
+#[actix_web::test]
+async fn traps_of_rest() {
+    let service = Service::with_w().await;
+    assert_eq!(service.send("POST", "applications?_action=create", &set("v", &["W"])).await.status, 201);
+    service.policy(&policy("r")).await;
+    // 5: a name is taken in all sets of the realm.
+    let elsewhere = with(policy("r"), "applicationName", json!("v"));
+    let taken = service.send("POST", "policies?_action=create", &elsewhere).await;
+    assert_eq!(taken.error(), (409, "Policy already exists"));
+    // 7: policies leave nulls out; policy sets and resource types print them.
+    assert!(!service.get("policies/r").await.text.contains("null"));
+    assert!(service.get("applications/v").await.text.contains("\"description\":null"));
+    assert!(service.get("resourcetypes/W").await.text.contains("\"description\":null"));
+    // 13: `.` is any character in names of sets and types, and itself in names of policies.
+    for name in ["a.b", "axb"] {
+        assert_eq!(service.send("POST", "applications?_action=create", &set(name, &["W"])).await.status, 201);
+        service.policy(&with(policy(name), "resources", json!(["api://w/x"]))).await;
+    }
+    assert_eq!(service.listed("applications?_queryFilter=name+eq+%22a.b%22").await, ["a.b", "axb"]);
+    assert_eq!(service.listed("policies?_queryFilter=name+eq+%22a.b%22").await, ["a.b"]);
+    // 18: keys of the environment have letter case; scopes are under the singular.
+    let scoped = with(policy("scoped"), "condition", json!({"type": "OAuth2Scope", "requiredScopes": ["a"]}));
+    service.policy(&scoped).await;
+    for (key, granted) in [("scope", true), ("scopes", false), ("Scope", false)] {
+        let mut environment = json!({});
+        environment[key] = json!(["a"]);
+        let body = json!({"resources": ["api://w/scoped"], "application": "w", "environment": environment,
+            "subject": {"claims": {"sub": "x", "subject": "c1"}}});
+        let reply = service.send("POST", "policies?_action=evaluate", &body).await;
+        assert_eq!(reply.json[0]["actions"].get("GRANT").is_some(), granted, "{key}");
+    }
+    // 21: what a set lists as conditions and subjects is advice to editors.
+    let narrow = with(with(set("v", &["W"]), "conditions", json!(["SimpleTime"])), "subjects", json!(["NONE"]));
+    assert_eq!(service.send("PUT", "applications/v", &narrow).await.status, 200);
+    service.policy(&with(with(scoped, "name", json!("unlisted")), "applicationName", json!("v"))).await;
+    // 30: a set keeps its name.
+    let renamed = service.send("PUT", "applications/v", &set("u", &["W"])).await;
+    let message = "Application name specified in URL does not match application name specified in JSON.";
+    assert_eq!(renamed.error(), (400, message));
+}
+
+/// §2.10.3, row by row, as an administrator is told.
+#[actix_web::test]
+async fn condition_messages_as_in_2_10_3() {
+    let service = Service::with_w().await;
+    let ip = |start: &str, end: &str| json!({"type": "IPv4", "startIp": start, "endIp": end});
+    for (condition, message) in [
+        (json!({"type": "AND", "conditions": []}), "Property value 'conditions' should be defined."),
+        (json!({"type": "NOT"}), "Property value 'condition' should be defined."),
+        (json!({"type": "AuthLevel"}), "Property value 'AuthLevel' should be defined."),
+        (json!({"type": "AuthLevel", "authLevel": -1}), "Invalid value -1 for property AuthLevel"),
+        (
+            json!({"type": "SimpleTime", "enforcementTimeZone": "UTC"}),
+            "At least one of the properties Start Date, Start Time, Start Day should be defined with non null value.",
+        ),
+        (ip("2.0.0.0", "1.0.0.0"), "Start IP can not be larger than end IP."),
+        (json!({"type": "IPv4"}), "ipRange, dnsName, or startIp-endIp pair MUST be defined."),
+        (
+            json!({"type": "OAuth2Scope", "requiredScopes": ["a b"]}),
+            "Invalid OAuth2 Scope 'a b': See RFC 6749 section 3.3 for allowed values.",
+        ),
+        (json!({"type": "SessionProperty", "properties": {}}), "Property value 'properties' should be defined."),
+    ] {
+        let sent = with(policy("p"), "condition", condition);
+        let reply = service.send("POST", "policies?_action=create", &sent).await;
+        assert_eq!(reply.error(), (400, message), "{sent}");
+    }
+    for (subject, message) in [
+        (json!({"type": "AND", "subjects": []}), "Invalid Entitlement Subject classes in Application Privilege."),
+        (json!({"type": "NOT"}), "Invalid Entitlement Subject classes in Application Privilege."),
+    ] {
+        let sent = with(policy("p"), "subject", subject);
+        let reply = service.send("POST", "policies?_action=create", &sent).await;
+        assert_eq!(reply.error(), (400, message), "{sent}");
+    }
+    assert_eq!(service.get("policies/p").await.status, 404, "nothing was stored");
+}
