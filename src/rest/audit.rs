@@ -76,3 +76,6 @@ impl Resource for Events {
         Ok(Item::new(id, None, content))
     }
 }
+
+#[cfg(test)]
+mod tests;
