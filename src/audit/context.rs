@@ -4,9 +4,12 @@
 //! [`client`], [`in_realm`], [`asked`]), and whatever is recorded while it is answered asks [`current`]. Outside of a request, and
 //! while nothing is audited, there is no context, and telling it something does nothing.
 //!
-//! The transaction id is that of Common REST, [`TransactionId`]: the answer shows the same one.
+//! | crest.md §14, f.6                                     | here                       |
+//! |-------------------------------------------------------|----------------------------|
+//! | `X-ForgeRock-TransactionId`, if inbound ids are trusted | [`TransactionId`]        |
 
-use crate::{caller::Caller, crest::TransactionId};
+use crate::caller::Caller;
+use crate::crest::TransactionId;
 use actix_web::dev::ServiceRequest;
 use quorate_raft::{DocumentKey, Kind, RealmPath, TokenHash};
 use std::{
@@ -70,7 +73,7 @@ impl Context {
     /// For a request. `detailed`: whether an event about the request itself is wanted.
     pub(super) fn of(request: &ServiceRequest, detailed: bool) -> Self {
         Self {
-            transaction: TransactionId::of(request.request()).as_str().into(),
+            transaction: TransactionId::of(request.request()).shared(),
             address: request.peer_addr(),
             logs_out: request.query_string().split('&').any(|pair| pair == "_action=logout"),
             detailed,

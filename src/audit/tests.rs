@@ -425,6 +425,23 @@ async fn no_secret_is_recorded() {
     }
 }
 
+/// crest.md §14: one transaction to a request, whose id strangers do not choose.
+#[actix_web::test]
+async fn the_events_of_a_request_carry_its_transaction() {
+    let stage = Stage::with(everything()).await;
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let request = stage.admin("GET", "/json/serverinfo/*").insert_header(("X-ForgeRock-TransactionId", "mine"));
+        stage.send(request).await;
+        let events = stage.events();
+        let ids: std::collections::BTreeSet<String> =
+            events.iter().map(|event| event["transactionId"].to_string()).collect();
+        assert_eq!(ids.len(), 1, "{events:?}");
+        told.extend(ids);
+    }
+    assert!(told[0] != told[1] && !told.concat().contains("mine"), "{told:?}");
+}
+
 /// What is switched off costs nothing and records nothing; a share of requests is a share.
 #[actix_web::test]
 async fn topics_and_shares_are_obeyed() {

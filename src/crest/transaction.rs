@@ -33,6 +33,11 @@ impl TransactionId {
         id
     }
 
+    /// The id, shared.
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
+    }
+
     /// The id.
     pub fn as_str(&self) -> &str {
         &self.0
