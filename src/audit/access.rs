@@ -5,7 +5,7 @@
 //! | `AM-ACCESS-ATTEMPT` before, `AM-ACCESS-OUTCOME` after | [`observe`]               |
 //! | `component` by family of endpoints                   | [`component`]              |
 //! | `request{protocol, operation, detail}`               | `Asked`                    |
-//! | `http`, `client`, `server`, `response`               | [`Access::members`]        |
+//! | `http`, `client`, `server`, `response`               | `Access::members`        |
 //! | nothing secret                                       | [`Redactor`]               |
 //!
 //! Health and metrics are asked every few seconds by machines that nobody needs to find again: they are not recorded.

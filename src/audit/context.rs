@@ -1,6 +1,6 @@
 //! What is known of the request that is being answered, for events that are noticed far from it.
 //!
-//! The HTTP port puts each request's future into [`scope`]; whoever learns more about the request says so ([`called_by`],
+//! The HTTP port puts each request's future into `scope`; whoever learns more about the request says so ([`called_by`],
 //! [`client`], [`in_realm`], [`asked`]), and whatever is recorded while it is answered asks [`current`]. Outside of a request, and
 //! while nothing is audited, there is no context, and telling it something does nothing.
 //!

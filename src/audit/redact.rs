@@ -2,10 +2,10 @@
 //!
 //! | what                          | rule                                                                            |
 //! |-------------------------------|---------------------------------------------------------------------------------|
-//! | headers, query parameters     | those of [`HEADERS`], [`PARAMETERS`]; more by `audit.whitelist`, never [`NEVER`] |
+//! | headers, query parameters     | those of `HEADERS`, `PARAMETERS`; more by `audit.whitelist`, never `NEVER` |
 //! | cookies, bodies               | none                                                                            |
 //! | path                          | elements that could be tokens are `*`                                           |
-//! | users and groups              | attributes of [`IDENTITY`]; more by `audit.whitelist`                           |
+//! | users and groups              | attributes of `IDENTITY`; more by `audit.whitelist`                           |
 //! | configuration                 | all but members whose name says that they are secret, and texts that look so    |
 //! | scripts                       | their digest: people write passwords into scripts                               |
 //! | keys, secret stores           | nothing                                                                         |

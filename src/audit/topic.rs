@@ -3,7 +3,7 @@
 //! | f.6                    | here                                                        |
 //! |------------------------|-------------------------------------------------------------|
 //! | topics                 | [`Topic`]                                                   |
-//! | common keys            | [`Head`], [`Line`]                                          |
+//! | common keys            | [`Head`], `Line`                                          |
 //! | keys of each topic     | [`Body`]: [`Access`], [`Change`], [`Authentication`]        |
 //! | components             | [`Component`]                                               |
 //! | event names            | constants below, each beside what is built with it          |

@@ -4,7 +4,7 @@
 //!
 //! | crest.md | it says                                                         | here             |
 //! |----------|-----------------------------------------------------------------|------------------|
-//! | §7.3     | strings ignore case: so do ids, and rows are sorted accordingly | [`Span`]         |
+//! | §7.3     | strings ignore case: so do ids, and rows are sorted accordingly | `Span`         |
 //! | §8       | `_queryId` of identities is a pattern of ids                    | [`Rows::takes_patterns`] |
 //! | §9       | sort, then skip, then take; missing values first                | [`Query::scan`]  |
 //!

@@ -3,7 +3,7 @@
 //!
 //! | section | it says                                                   | here                          |
 //! |---------|-----------------------------------------------------------|-------------------------------|
-//! | §1.3    | PUT creates or replaces; actions; `_rev` tells the content | [`Agents`], [`tag`]          |
+//! | §1.3    | PUT creates or replaces; actions; `_rev` tells the content | [`Agents`], `tag`          |
 //! | §2      | wrapped when read alone, plain in lists                   | [`Schema`](super::schema)     |
 //! | §2.4    | PUT without a secret keeps the stored one                 | `Agents::secret`              |
 //! | §3–§8   | attributes and defaults of clients                        | [`client`]                    |

@@ -7,7 +7,7 @@
 //! | create, update: members replace, privileges are assigned     | [`content::Changes`]            |
 //! | up to 3.0: `uniquemember`, directory names                   | [`content`]                     |
 //! | `allauthenticatedusers`                                      | `Groups::everybody`             |
-//! | membership                                                   | [`join`], [`leaving`]           |
+//! | membership                                                   | `join`, `leaving`           |
 //! | AD-02: nobody gives what he does not have                    | `beyond`                        |
 //!
 //! What a group's document is, and what it means to others: [`crate::groups`].

@@ -5,7 +5,7 @@
 //! |-------------------------------------------------------------|------------------------------------|
 //! | stores by type                                              | [`AllStores`], [`KeyStores`]       |
 //! | `…/{type}/{store}/mappings/{label}`: `secretId`, `aliases`  | [`LabelMappings`]                  |
-//! | first alias active, all valid                               | [`crate::keys::ring`]              |
+//! | first alias active, all valid                               | [`mod@crate::keys::ring`]              |
 //! | realm stores come before the global one                     | none can be made: [`RealmStores`]  |
 //!
 //! There is one store, and it is always there. Its aliases name keys that the cluster generated: none comes in, and nothing

@@ -2,7 +2,7 @@
 //!
 //! | member of a file                        | becomes                                                            |
 //! |-----------------------------------------|--------------------------------------------------------------------|
-//! | `application`, `script`, `policy`, …    | the objects, as the REST API takes them ([`prepared`])             |
+//! | `application`, `script`, `policy`, …    | the objects, as the REST API takes them (`prepared`)             |
 //! | `trees`                                 | for each its scripts, its nodes, inner nodes first, and the journey |
 //! | `tree`, `nodes`, … at the top           | one journey: the form of single exports of old                     |
 //! | `global`, `realm` with realms in it     | the export of everything                                           |

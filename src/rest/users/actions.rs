@@ -6,7 +6,7 @@
 //! | `idFromSession`                           | any session    | `id_from_session`     |
 //! | `validateGoto`                            | any session    | `validate_goto`       |
 //! | `forgotPassword` and other self-service   | anybody        | `self_service`        |
-//! | `setGroups`                               | administrators | [`memberships::set`]  |
+//! | `setGroups`                               | administrators | `memberships::set`  |
 //! | `template`, `schema`, from version 4      | administrators | `schema`              |
 
 use super::{Stored, check_password, find, memberships, not_found};

@@ -4,7 +4,7 @@
 //! | §20                                             | here                              |
 //! |-------------------------------------------------|-----------------------------------|
 //! | the user or an administrator                    | `Resource::permit`                |
-//! | one item per client: scopes, latest expiry      | [`Application`]                   |
+//! | one item per client: scopes, latest expiry      | `Application`                   |
 //! | DELETE revokes all tokens of (user, client)     | `Applications::delete`            |
 //! | none: 404                                       | `Applications::delete`            |
 //! | G3: final, also for what is under way           | `revoke`                          |

@@ -39,7 +39,7 @@ pub const KBA: &str = "kbaInfo";
 const CREATED: &str = "createTimestamp";
 const MODIFIED: &str = "modifyTimestamp";
 
-/// Attributes that a user may have. Others that start with one of [`OPEN`] are free to use.
+/// Attributes that a user may have. Others that start with one of `OPEN` are free to use.
 pub const ATTRIBUTES: &[&str] = &[
     "assignedDashboard",
     "c",
