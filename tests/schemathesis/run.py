@@ -157,14 +157,16 @@ def main():
             print(f"{given.document.name}: statuses {', '.join(FRAMEWORK)} are added to each of its operations")
         else:
             document = node.ask("GET", "/json?_api", {"iPlanetDirectoryPro": session})
-        document["servers"] = [{"url": node.base}]
+        # Paths of ours are below /json; those of others start with it.
+        url = node.base if given.document else f"{node.base}/json"
+        document["servers"] = [{"url": url}]
         where.write_text(json.dumps(document))
         (node.directory / "schemathesis.toml").write_text(CONFIGURATION)
         checks = "not_a_server_error,status_code_conformance"
         if not given.document:
             checks += ",content_type_conformance,response_schema_conformance"
         command = [
-            interpreter, "-m", "schemathesis.cli", "run", str(where), "--url", node.base, "--checks", checks,
+            interpreter, "-m", "schemathesis.cli", "run", str(where), "--url", url, "--checks", checks,
             "--phases", "examples,coverage,fuzzing", "--max-examples", str(given.cases), "--seed", str(given.seed),
             "--generation-deterministic", "--continue-on-failure", "--suppress-health-check", "all",
             "--request-timeout", "10", "--warnings", "off",
