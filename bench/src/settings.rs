@@ -208,7 +208,7 @@ impl Settings {
             policies: by(args.policies, 10_000, 500) as usize,
             changes: by(None, 20, 5) as usize,
             users: by(args.users, 100_000, 2_000) as usize,
-            asked: by(None, 300, 20) as usize,
+            asked: by(None, 100, 20) as usize,
             pool: by(None, 20_000, 2_000) as usize,
             threads: usize::from(args.threads),
             work: args.work,
