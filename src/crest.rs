@@ -88,7 +88,7 @@
 //!     }
 //!
 //!     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-//!         let all = call.collect(Kind::Group).await?;
+//!         let all = call.collect(Kind::Group);
 //!         query.answer_all(all.into_iter().map(|(id, revision, body)| Item::new(&*id, Some(revision), body)), Totals::Unpaged)
 //!     }
 //! }
@@ -222,16 +222,13 @@ impl Call<'_> {
 
     /// All documents of a kind in the realm: id, revision, content; by id. Copies everything: for collections that are small
     /// by nature. What may grow is listed by [`scan`].
-    ///
-    /// # Errors
-    /// None today; what a document's owner might refuse to tell would be one.
-    pub async fn collect(&self, kind: Kind) -> Result<Vec<(Arc<str>, Seq, Object)>, Error> {
+    pub fn collect(&self, kind: Kind) -> Vec<(Arc<str>, Seq, Object)> {
         let rows = self.desk.rows(self.realm, kind);
         let copied = rows.iter().map(|row| {
             let content = row.entry.json().as_object().cloned().unwrap_or_default();
             (row.id.clone(), row.entry.document.revision, content)
         });
-        Ok(copied.collect())
+        copied.collect()
     }
 
     /// Lets administrators of the realm pass.

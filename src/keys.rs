@@ -277,20 +277,12 @@ pub fn signing_key(ring: &[SigningKey], algorithm: Algorithm) -> Result<&Signing
     ring.iter().find(|key| key.algorithm == algorithm).ok_or(KeyError::Missing)
 }
 
-/// 32 bytes that every node of the cluster can derive and nobody else, different for each `label`: a key for a purpose of its
-/// own. HMAC-SHA256 is a pseudo-random function; a label begins with a word and a space, which no JWS does.
+/// [`SigningKey::derived`] of the symmetric key that signs now.
 ///
 /// # Errors
 /// [`KeyError`] when the ring has no symmetric key.
 pub fn derive(ring: &[SigningKey], label: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-    let key = signing_key(ring, Algorithm::HS256)?;
-    let derived = Zeroizing::new(key.signature(format!("derive {label}").as_bytes())?);
-    let mut bytes = Zeroizing::new([0; 32]);
-    if derived.len() != bytes.len() {
-        return Err(KeyError::Crypto);
-    }
-    bytes.copy_from_slice(&derived);
-    Ok(bytes)
+    signing_key(ring, Algorithm::HS256)?.derived(label)
 }
 
 impl SigningKey {

@@ -112,6 +112,11 @@ impl Error {
         Self::new(501, format!("Action {action} not implemented for this resource"))
     }
 
+    /// 501 for an action that a configuration endpoint does not have: the families differ in their words (§11).
+    pub fn unsupported_action(action: &str) -> Self {
+        Self::new(501, format!("Action not supported: {action}"))
+    }
+
     /// 501 for a filter that a resource does not evaluate.
     pub fn no_query(filter: &str) -> Self {
         Self::new(501, format!("Query not supported: {filter}"))

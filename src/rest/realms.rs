@@ -277,7 +277,7 @@ fn former_aliases(entry: &Entry) -> Vec<String> {
 
 /// An alias names one realm, as far as this node has seen: a kind word before the work. The write decides.
 async fn check_aliases_free(call: &Call<'_>, own: &RealmPath, aliases: &[String]) -> Result<(), Error> {
-    for (path, _, content) in call.collect(Kind::Realm).await? {
+    for (path, _, content) in call.collect(Kind::Realm) {
         let taken = content.get("aliases").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         for alias in taken.filter(|_| *path != *own.as_str()) {
             if aliases.iter().any(|wanted| wanted.eq_ignore_ascii_case(alias)) {
@@ -340,7 +340,7 @@ impl Resource for Realms {
             return Err(Error::new(501, "Cannot provide ID for Realm resource"));
         }
         let mut fields = Fields::of(create.content)?;
-        let all = call.collect(Kind::Realm).await?;
+        let all = call.collect(Kind::Realm);
         let stored = |path: &RealmPath| all.iter().find(|(known, ..)| known.eq_ignore_ascii_case(path.as_str()));
         if fields.parent != RealmPath::root() {
             let (parent, ..) = stored(&fields.parent).ok_or_else(|| unreadable(fields.parent.as_str()))?;
@@ -433,7 +433,7 @@ impl Resource for Realms {
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
         let of_caller = call.signed_in()?.realm();
-        let all = call.collect(Kind::Realm).await?;
+        let all = call.collect(Kind::Realm);
         let seen = all.into_iter().filter(|(path, ..)| RealmPath(path.clone()).is_within(of_caller));
         let seen = seen.map(|(path, revision, content)| Item::new(id_of(&path), Some(revision), content));
         let top = (*of_caller == RealmPath::root()).then(top_level);
@@ -444,7 +444,7 @@ impl Resource for Realms {
         match (id, name) {
             (None, "template") => Ok(Some(json!({"parentPath": "/", "active": true}))),
             (None, "schema") => Ok(Some(schema())),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

@@ -100,7 +100,7 @@ impl Resource for RestApis {
             "template" => Ok(Some(Value::Object(SCHEMA.service(&Object::new())))),
             "schema" => Ok(Some(SCHEMA.json_schema())),
             "getType" => Ok(Some(marker())),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

@@ -79,7 +79,7 @@ pub fn find(desk: &Desk, realm: &RealmPath, id: &str) -> Option<Script> {
 
 /// All scripts of a realm, by id: its own, and the shipped ones that it has not changed.
 async fn all(call: &Call<'_>) -> Result<Vec<(String, Script)>, Error> {
-    let own = call.collect(Kind::Script).await?;
+    let own = call.collect(Kind::Script);
     let is_own = |id: &str| own.iter().any(|(known, ..)| **known == *id);
     let shipped = built_in::SCRIPTS.iter().filter(|script| !is_own(script.id));
     let mut all: Vec<(String, Script)> = shipped.map(|script| (script.id.to_owned(), script.script())).collect();

@@ -90,7 +90,7 @@ fn types(call: &str, stores: Vec<Value>) -> Result<Option<Value>, Error> {
         // The store that there is cannot be made again.
         "getCreatableTypes" => Ok(Some(json!({"result": []}))),
         "nextdescendents" => Ok(Some(json!({"result": stores}))),
-        name => Err(Error::new(501, format!("Action not supported: {name}"))),
+        name => Err(Error::unsupported_action(name)),
     }
 }
 
@@ -162,7 +162,7 @@ impl Resource for KeyStores {
                 let mappings = mappings::all(&*ring(call)?);
                 Ok(Some(json!({"result": mappings.iter().map(Item::whole).collect::<Vec<_>>()})))
             }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

@@ -5,8 +5,8 @@
 use quorate_raft::Session;
 use std::{borrow::Cow, collections::BTreeMap};
 
-/// The properties that the server sets: nobody changes them over REST.
-const PROTECTED: [&str; 26] = [
+/// The properties that every session has (b.7): the server sets them, and no journey may say otherwise.
+const DEFAULTS: [&str; 24] = [
     "AMCtxId",
     "amlbcookie",
     "authInstant",
@@ -31,13 +31,23 @@ const PROTECTED: [&str; 26] = [
     "UserProfile",
     "UserToken",
     "XUSRef",
-    "SessionHandle",
-    "TokenRestriction",
 ];
 
-/// Whether the server alone sets a property. Names are compared without case: `userid` is no other property.
+/// What nobody sets over REST besides.
+const INTERNAL: [&str; 2] = ["SessionHandle", "TokenRestriction"];
+
+fn is_among(names: &[&str], name: &str) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether every session has this property from the server. Names are compared without case: `userid` is no other property.
+pub fn is_default(name: &str) -> bool {
+    is_among(&DEFAULTS, name)
+}
+
+/// Whether nobody sets a property over REST.
 pub fn is_protected(name: &str) -> bool {
-    PROTECTED.iter().any(|protected| protected.eq_ignore_ascii_case(name))
+    is_default(name) || is_among(&INTERNAL, name)
 }
 
 /// Longest name of a property, bytes.
@@ -73,7 +83,7 @@ fn fixed<'s>(session: &'s Session, name: &str) -> Option<Cow<'s, str>> {
 /// All properties of a session, those that are told when somebody asks among them.
 pub fn all(session: &Session) -> BTreeMap<String, String> {
     let stored = session.data.properties.keys().map(|name| &**name);
-    let names = stored.chain(PROTECTED);
+    let names = stored.chain(DEFAULTS).chain(INTERNAL);
     names.filter_map(|name| Some((name.to_owned(), get(session, name)?.into_owned()))).collect()
 }
 

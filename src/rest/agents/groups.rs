@@ -156,7 +156,7 @@ impl Resource for Groups {
             (None, "schema") => Ok(Some(self.0.schema.json_schema())),
             (None, "getType") => Ok(Some(self.0.marker())),
             (Some(_), "nextdescendents") => Ok(Some(json!({"result": []}))),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }
@@ -201,7 +201,7 @@ impl Resource for AllGroups {
                 let result: Vec<Value> = all(call).iter().map(Item::whole).collect();
                 Ok(Some(json!({"result": result})))
             }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

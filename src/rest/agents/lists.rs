@@ -124,7 +124,7 @@ impl Resource for AllAgents {
                 let result: Vec<Value> = all(call).iter().map(Item::whole).collect();
                 Ok(Some(json!({"result": result})))
             }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

@@ -351,7 +351,7 @@ impl Resource for Agents {
             (None, "getType") => Ok(Some(self.0.marker())),
             // Nothing is below an agent.
             (Some(_), "nextdescendents") => Ok(Some(json!({"result": []}))),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

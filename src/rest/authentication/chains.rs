@@ -92,7 +92,7 @@ fn item(id: &str, revision: Option<Seq>, mut chain: Object) -> Item {
 }
 
 async fn all(call: &Call<'_>) -> Result<Vec<Item>, Error> {
-    let all = call.collect(Kind::Chain).await?;
+    let all = call.collect(Kind::Chain);
     Ok(all.into_iter().map(|(id, revision, chain)| item(&id, Some(revision), chain)).collect())
 }
 
@@ -161,7 +161,7 @@ impl Resource for Chains {
                 let chains = all(call).await?.into_iter().map(|item| Item { revision: None, ..item }.whole());
                 Ok(Some(json!({"result": chains.collect::<Vec<Value>>()})))
             }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

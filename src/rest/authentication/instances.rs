@@ -102,7 +102,7 @@ impl Family {
 
     /// All of the realm, or all of a type, as lists show them.
     async fn all(&self, call: &Call<'_>, of_type: Option<&str>) -> Result<Vec<Item>, Error> {
-        let all = call.collect(self.kind).await?;
+        let all = call.collect(self.kind);
         let items = all.into_iter().filter_map(|(key, revision, stored)| {
             let (name, id) = key.split_once('/')?;
             of_type.is_none_or(|wanted| wanted == name).then(|| self.item(call, name, id, Some(revision), &stored))
@@ -318,7 +318,7 @@ impl Resource for OfType {
                 let all = self.family.all(call, Some(&self.name)).await?;
                 Ok(Some(json!({"result": descendants(all)})))
             }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }
@@ -348,7 +348,7 @@ impl Resource for AllTypes {
                 Ok(Some(json!({"result": types})))
             }
             "nextdescendents" => Ok(Some(json!({"result": descendants(self.0.all(call, None).await?)}))),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

@@ -270,7 +270,7 @@ impl Resource for Settings {
             "template" => Ok(Some(Value::Object(SCHEMA.service(&Object::new())))),
             "getType" => Ok(Some(marker())),
             "nextdescendents" => Ok(Some(json!({"result": []}))),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

@@ -259,7 +259,7 @@ fn marker() -> Value {
 }
 
 async fn all(call: &Call<'_>) -> Result<Vec<Item>, Error> {
-    let all = call.collect(Kind::Tree).await?;
+    let all = call.collect(Kind::Tree);
     Ok(all.into_iter().map(|(id, revision, tree)| Item::new(&*id, Some(revision), tree)).collect())
 }
 
@@ -321,7 +321,7 @@ impl Resource for Trees {
                 let trees = all(call).await?.into_iter().map(|item| Item { revision: None, ..item }.whole());
                 Ok(Some(json!({"result": trees.collect::<Vec<Value>>()})))
             }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn find(call: &Call<'_>, name: &str) -> Option<(Policy, Seq)> {
 
 /// All policies of the realm, by name.
 pub(super) async fn all(call: &Call<'_>) -> Result<impl Iterator<Item = Policy>, Error> {
-    let stored = call.collect(Kind::Policy).await?;
+    let stored = call.collect(Kind::Policy);
     Ok(stored.into_iter().filter_map(|(_, _, body)| Policy::from_stored(&Value::Object(body)).ok()))
 }
 

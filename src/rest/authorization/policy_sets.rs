@@ -156,7 +156,7 @@ impl Resource for PolicySets {
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
         let filter = filter::parsed(query, &filter::Applications)?;
-        let all = call.collect(Kind::PolicySet).await?;
+        let all = call.collect(Kind::PolicySet);
         let sets = all.into_iter().filter_map(|(_, _, stored)| PolicySet::from_stored(&Value::Object(stored)).ok());
         filter.answer(query, sets.map(|set| item(call, &set)))
     }

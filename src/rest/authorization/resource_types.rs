@@ -50,7 +50,7 @@ pub(super) fn find(call: &Call<'_>, uuid: &str) -> Option<ResourceType> {
 
 /// All of the realm.
 pub(super) async fn all(call: &Call<'_>) -> Result<Vec<ResourceType>, Error> {
-    let stored = call.collect(Kind::ResourceType).await?;
+    let stored = call.collect(Kind::ResourceType);
     Ok(stored.into_iter().filter_map(|(_, _, body)| ResourceType::from_stored(&Value::Object(body)).ok()).collect())
 }
 

@@ -290,7 +290,7 @@ impl Resource for Scripting {
             }
             "getAllTypes" | "getCreatableTypes" => Ok(Some(json!({"result": [Contexts::marker()]}))),
             "nextdescendents" => Ok(Some(json!({"result": []}))),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }
@@ -364,7 +364,7 @@ impl Resource for Contexts {
                 let all = CONTEXTS.iter().map(|context| Item { revision: None, ..Self::shown(call.desk, context) });
                 Ok(Some(json!({"result": all.map(|item| item.whole()).collect::<Vec<Value>>()})))
             }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }
@@ -415,7 +415,7 @@ impl Resource for Engine {
             "getType" => Ok(Some(Self::marker())),
             "template" => Ok(Some(Value::Object(ENGINE_SCHEMA.template()))),
             "schema" => Ok(Some(ENGINE_SCHEMA.json_schema())),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

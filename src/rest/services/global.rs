@@ -119,7 +119,7 @@ impl Resource for GlobalService {
             "schema" => Ok(Some(self.json_schema())),
             "getType" => Ok(Some(self.0.marker())),
             "nextdescendents" => Ok(Some(json!({"result": []}))),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

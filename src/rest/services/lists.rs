@@ -76,7 +76,7 @@ impl Resource for AllServices {
                 let services: Vec<Value> = created(call).map(|(id, _, item)| descendent(id, item)).collect();
                 Ok(Some(json!({"result": services})))
             }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }
@@ -114,7 +114,7 @@ impl Resource for AllGlobalServices {
                 let services: Vec<Value> = all(call).map(|(id, _, item)| descendent(id, item)).collect();
                 Ok(Some(json!({"result": services})))
             }
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

@@ -102,7 +102,7 @@ impl Resource for RealmService {
             "getType" => Ok(Some(self.service.marker())),
             // Nothing is below it.
             "nextdescendents" => Ok(Some(serde_json::json!({"result": []}))),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

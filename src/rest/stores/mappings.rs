@@ -156,7 +156,7 @@ impl Resource for LabelMappings {
                 }})))
             }
             (Some(_), "nextdescendents") => Ok(Some(json!({"result": []}))),
-            _ => Err(Error::new(501, format!("Action not supported: {name}"))),
+            _ => Err(Error::unsupported_action(name)),
         }
     }
 }

@@ -73,7 +73,7 @@ impl Resource for Notes {
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {
-        let all = call.collect(Kind::Group).await?;
+        let all = call.collect(Kind::Group);
         let items = all.into_iter().map(|(id, revision, content)| Item::new(&*id, Some(revision), content));
         query.answer(items, Names::Exact, Totals::Exact)
     }

@@ -4,43 +4,11 @@ use super::{Fault, Node, Step, Visit};
 use crate::{
     authn::journey::state::{CustomCookie, Journey},
     caller,
+    sessions::properties::is_default,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-
-/// Session properties that are ours to set (b.7).
-pub const RESERVED: &[&str] = &[
-    "AMCtxId",
-    "amlbcookie",
-    "authInstant",
-    "AuthLevel",
-    "AuthType",
-    "CharSet",
-    "clientType",
-    "FullLoginURL",
-    "Host",
-    "HostName",
-    "IndexType",
-    "Locale",
-    "loginURL",
-    "OidcSid",
-    "Organization",
-    "Principal",
-    "Principals",
-    "Service",
-    "successURL",
-    "sun.am.UniversalIdentifier",
-    "UserId",
-    "UserProfile",
-    "UserToken",
-    "XUSRef",
-];
-
-/// Whether a session property is ours to set.
-pub fn is_reserved(name: &str) -> bool {
-    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
-}
 
 /// Longest value that is copied from a header or parameter, bytes.
 const MAX_COPIED_BYTES: usize = 4096;
@@ -50,7 +18,7 @@ const MAX_COPIED_BYTES: usize = 4096;
 /// # Errors
 /// For a name that is ours.
 pub(super) fn set_properties(journey: &mut Journey, properties: &BTreeMap<String, String>) -> Result<(), Fault> {
-    if let Some(name) = properties.keys().find(|name| is_reserved(name)) {
+    if let Some(name) = properties.keys().find(|name| is_default(name)) {
         return Err(Fault::of(format!("the session property {name} is reserved")));
     }
     journey.properties.extend(properties.clone());

@@ -4,39 +4,12 @@ use super::{ConfigType, ORDINARY, Outcomes, attributes, node, optional_int};
 use crate::{
     crest::{Error, Object},
     rest::schema::Attribute as A,
+    sessions::properties::is_default,
 };
 use serde_json::Value;
 
 /// Five hours, in the unit of the nodes: hours.
 const FIVE_HOURS: i64 = 5;
-
-/// Session properties that AM sets itself (authn-sessions-realms.md b.7): no journey may say otherwise.
-pub const PROTECTED_PROPERTIES: &[&str] = &[
-    "AMCtxId",
-    "amlbcookie",
-    "authInstant",
-    "AuthLevel",
-    "AuthType",
-    "CharSet",
-    "clientType",
-    "FullLoginURL",
-    "Host",
-    "HostName",
-    "IndexType",
-    "Locale",
-    "loginURL",
-    "OidcSid",
-    "Organization",
-    "Principal",
-    "Principals",
-    "Service",
-    "successURL",
-    "sun.am.UniversalIdentifier",
-    "UserId",
-    "UserProfile",
-    "UserToken",
-    "XUSRef",
-];
 
 /// The types, in the order of the reference.
 pub const TYPES: &[ConfigType] = &[
@@ -166,6 +139,5 @@ pub const TYPES: &[ConfigType] = &[
 
 fn unprotected(config: &Object) -> Result<(), Error> {
     let mut names = config.get("properties").and_then(Value::as_object).into_iter().flat_map(Object::keys);
-    let protected = |name: &String| PROTECTED_PROPERTIES.iter().any(|known| known.eq_ignore_ascii_case(name));
-    if names.any(protected) { Err(Error::invalid_value("Properties")) } else { Ok(()) }
+    if names.any(|name| is_default(name)) { Err(Error::invalid_value("Properties")) } else { Ok(()) }
 }
