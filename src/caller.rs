@@ -126,7 +126,11 @@ pub fn session(desk: &Desk, presented: &str) -> Option<Caller> {
         Kind::User => Role::User,
         _ => Role::Agent,
     };
-    let privileges = privileges::held(desk.views(), data);
+    let privileges = match role {
+        Role::User => privileges::held(desk.views(), data),
+        // What these may does not come from groups: see [`Caller::may`].
+        Role::Administrator | Role::Agent => Privileges::NONE,
+    };
     Some(Caller { hash, session, kept, role, privileges })
 }
 

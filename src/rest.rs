@@ -135,7 +135,7 @@ async fn handle(
     if agent != RESOURCE {
         response::secure(&mut response); // resources have these headers already
     }
-    if Settings::of(&desk).warns && !request.headers().contains_key("Accept-API-Version") {
+    if !request.headers().contains_key("Accept-API-Version") && Settings::of(&desk).warns {
         response::warn(&mut response, agent);
     }
     if let Ok(id) = HeaderValue::from_str(transaction.as_str()) {

@@ -113,10 +113,11 @@ impl<O: Owners> Shared<O> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let (led, applied) = (metrics.current_term, metrics.last_applied.as_ref());
+        let me = self.settings.node_id;
         metrics.running_state.is_ok()
             && metrics.state == ServerState::Leader
             && applied.is_some_and(|applied| applied.leader_id.term == led)
-            && metrics.membership_config.membership().voter_ids().eq([self.settings.node_id])
+            && metrics.membership_config.membership().get_joint_config().iter().all(|voters| voters.iter().eq([&me]))
     }
 
     /// How far a node must apply before it reads, if this node leads; else who might.

@@ -1,7 +1,10 @@
 //! Names. One newtype per identifier, so that two of them cannot be swapped.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
@@ -52,7 +55,9 @@ name!(
 impl RealmPath {
     /// The top-level realm.
     pub fn root() -> Self {
-        Self::from("/")
+        // Asked for several times by each request.
+        static ROOT: LazyLock<RealmPath> = LazyLock::new(|| RealmPath::from("/"));
+        ROOT.clone()
     }
 
     /// Whether this realm is `other` or lies below it.

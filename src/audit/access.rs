@@ -132,41 +132,41 @@ impl Access {
 
 /// The part of the service that answers `path`, below the context path; `None` for what is not recorded.
 pub fn component(path: &str) -> Option<Component> {
-    let has = |part: &str| path.split('/').any(|element| element == part);
     let Some(json) = path.strip_prefix("/json/") else {
         return match path {
             "/livez" | "/readyz" | "/metrics" => None,
-            _ if has("access") || has("authzen-configuration") => Some(Component::Policy),
+            _ if path.split('/').any(|element| matches!(element, "access" | "authzen-configuration")) => {
+                Some(Component::Policy)
+            }
             _ => Some(Component::OAuth),
         };
     };
-    let is_policy = |element: &str| {
-        matches!(
-            element,
-            "policies"
-                | "applications"
-                | "resourcetypes"
-                | "applicationtypes"
-                | "conditiontypes"
-                | "subjecttypes"
-                | "subjectattributes"
-                | "decisioncombiners"
-        )
-    };
-    Some(match json {
-        _ if json.starts_with("health/") => return None,
-        _ if has("global-audit") || has("realm-audit") => Component::Audit,
-        _ if json.starts_with("global-config/realms") => Component::Realms,
-        _ if has("realm-config") || has("global-config") => Component::Config,
-        _ if has("authenticate") => Component::Authentication,
-        _ if has("sessions") => Component::Session,
-        _ if has("users") => Component::Users,
-        _ if has("groups") => Component::Groups,
-        _ if has("scripts") => Component::Script,
-        _ if has("serverinfo") => Component::ServerInfo,
-        _ if has("dashboard") => Component::Dashboard,
-        _ if json.split('/').any(is_policy) => Component::Policy,
-        _ => Component::Config,
+    if json.starts_with("health/") {
+        return None;
+    }
+    match json.split('/').filter_map(family).min_by_key(|&(precedence, _)| precedence) {
+        Some((_, Component::Config)) if json.starts_with("global-config/realms") => Some(Component::Realms),
+        Some((_, component)) => Some(component),
+        None => Some(Component::Config),
+    }
+}
+
+/// What an element of a path below `/json` says about the part of the service, and which elements that outweighs: the names
+/// of endpoints are names of realms and resources, too. Each request asks, so each element is looked at once.
+fn family(element: &str) -> Option<(u8, Component)> {
+    Some(match element {
+        "global-audit" | "realm-audit" => (0, Component::Audit),
+        "realm-config" | "global-config" => (1, Component::Config),
+        "authenticate" => (2, Component::Authentication),
+        "sessions" => (3, Component::Session),
+        "users" => (4, Component::Users),
+        "groups" => (5, Component::Groups),
+        "scripts" => (6, Component::Script),
+        "serverinfo" => (7, Component::ServerInfo),
+        "dashboard" => (8, Component::Dashboard),
+        "policies" | "applications" | "resourcetypes" | "applicationtypes" | "conditiontypes" | "subjecttypes"
+        | "subjectattributes" | "decisioncombiners" => (9, Component::Policy),
+        _ => return None,
     })
 }
 

@@ -27,7 +27,7 @@ impl TransactionId {
         let sent = request.headers().get(&HEADER).and_then(|value| value.to_str().ok()).filter(|_| trusted);
         let id = match sent.filter(|id| is_id(id)) {
             Some(id) => Self(id.into()),
-            None => Self(Uuid::new_v4().to_string().into()),
+            None => Self((&*Uuid::new_v4().as_hyphenated().encode_lower(&mut Uuid::encode_buffer())).into()),
         };
         request.extensions_mut().insert(id.clone());
         id
