@@ -6,6 +6,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use quorate_policy_bench::{CONSUMERS, Cedar, Quorate, Regorus, Scenario, WILDCARDS, resources, subject};
 
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
+const SAMPLES: usize = 20;
 
 /// One request for so many resources, in sets of each size.
 fn decisions(c: &mut Criterion, scenario: Scenario, count: usize) {
@@ -23,10 +24,10 @@ fn decisions(c: &mut Criterion, scenario: Scenario, count: usize) {
             b.iter(|| ours.ask(black_box(&subject), black_box(&resources)))
         });
         group.bench_function(BenchmarkId::new("cedar", policies), |b| b.iter(|| cedar.ask(black_box(&requests))));
-        // What takes seconds in each iteration is left out: the smaller sizes show how it grows.
-        if policies * count <= 100_000 {
-            group.bench_function(BenchmarkId::new("regorus", policies), |b| b.iter(|| rego.ask(black_box(&inputs))));
-        }
+        // Seconds for each iteration: fewer of them.
+        group.sample_size(if policies * count > 100_000 { 10 } else { SAMPLES });
+        group.bench_function(BenchmarkId::new("regorus", policies), |b| b.iter(|| rego.ask(black_box(&inputs))));
+        group.sample_size(SAMPLES);
     }
     group.finish();
 }
@@ -38,8 +39,8 @@ fn single(c: &mut Criterion) {
 }
 
 fn several(c: &mut Criterion) {
-    for count in [10, 100] {
-        decisions(c, CONSUMERS, count);
+    for (scenario, count) in [(CONSUMERS, 10), (CONSUMERS, 100), (WILDCARDS, 10), (WILDCARDS, 100)] {
+        decisions(c, scenario, count);
     }
 }
 
@@ -85,7 +86,7 @@ fn quick() -> Criterion {
     Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(1500))
-        .sample_size(20)
+        .sample_size(SAMPLES)
 }
 
 criterion_group! { name = benches; config = quick(); targets = single, several, update }
