@@ -9,7 +9,7 @@
 use crate::{
     attempts::{ClearFailures, NoteFailure},
     blacklist::{BlacklistJti, Spend},
-    documents::{DocumentKey, WriteDocuments},
+    documents::{DocumentKey, RemoveRealm, WriteDocuments},
     grant_sets::{IssueAccess, IssueCode, RedeemCode, RevokeAccess, RevokeGrant},
     ids::{ProposalId, RealmPath, Seq},
     limits::DRAFT_WINDOW_MS,
@@ -84,6 +84,8 @@ pub enum Command {
     NoteFailure(NoteFailure),
     /// Forget failed attempts after one that succeeded.
     ClearFailures(ClearFailures),
+    /// As [`DeleteRealm`](Self::DeleteRealm), under a condition.
+    RemoveRealm(RemoveRealm),
 }
 
 impl Command {
@@ -108,6 +110,7 @@ impl Command {
             Self::DestroySessionsOf(_) => "destroy_sessions_of",
             Self::NoteFailure(_) => "note_failure",
             Self::ClearFailures(_) => "clear_failures",
+            Self::RemoveRealm(_) => "remove_realm",
         }
     }
 }

@@ -140,6 +140,15 @@ pub struct Write {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteDocuments(pub Vec<Write>);
 
+/// Delete a realm's document and every document in the realm, if the realm's document is as the caller knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveRealm {
+    /// The realm.
+    pub realm: RealmPath,
+    /// What must be true of its document; that it exists must be in any case.
+    pub when: Precondition,
+}
+
 /// A document that changed, for whoever publishes read views: the new content, or `None` when it is gone.
 pub type DocumentChange = (DocumentKey, Option<Arc<Document>>);
 
@@ -175,7 +184,8 @@ impl Owned for Documents {
         let mark = changed.len();
         let outcome = match command {
             DocumentCommand::Write(WriteDocuments(writes)) => self.write_all(seq, writes, changed),
-            DocumentCommand::DeleteRealm(realm) => self.delete_realm(seq, &realm, changed),
+            DocumentCommand::DeleteRealm(realm) => self.delete_realm(seq, &realm, Precondition::Present, changed),
+            DocumentCommand::RemoveRealm(RemoveRealm { realm, when }) => self.delete_realm(seq, &realm, when, changed),
         }
         .unwrap_or_else(|refusal| {
             changed.truncate(mark);
@@ -253,17 +263,7 @@ impl Documents {
     fn decide(&self, seq: Seq, write: &Write) -> Result<Option<Arc<Document>>, Refusal> {
         let key = &write.key;
         let stored = self.get(key);
-        match (write.when, stored) {
-            (Precondition::Any, _) | (Precondition::Absent, None) | (Precondition::Present, Some(_)) => {}
-            (Precondition::Absent, Some(_)) => return Err(Refusal::Exists(key.clone())),
-            (Precondition::Present | Precondition::Revision(_), None) => {
-                return Err(Refusal::Missing(key.clone()));
-            }
-            (Precondition::Revision(expected), Some(document)) if document.revision == expected => {}
-            (Precondition::Revision(_), Some(document)) => {
-                return Err(Refusal::Stale { key: key.clone(), found: document.revision });
-            }
-        }
+        self.require(write.when, key)?;
         match &write.change {
             Change::Put { body, references, fence } => {
                 self.require_realm(&key.realm)?;
@@ -298,6 +298,19 @@ impl Documents {
         }
     }
 
+    /// That a document is as a condition says.
+    fn require(&self, when: Precondition, key: &DocumentKey) -> Result<(), Refusal> {
+        match (when, self.get(key)) {
+            (Precondition::Any, _) | (Precondition::Absent, None) | (Precondition::Present, Some(_)) => Ok(()),
+            (Precondition::Absent, Some(_)) => Err(Refusal::Exists(key.clone())),
+            (Precondition::Present | Precondition::Revision(_), None) => Err(Refusal::Missing(key.clone())),
+            (Precondition::Revision(expected), Some(document)) if document.revision == expected => Ok(()),
+            (Precondition::Revision(_), Some(document)) => {
+                Err(Refusal::Stale { key: key.clone(), found: document.revision })
+            }
+        }
+    }
+
     /// Nothing is written into a realm that is gone: a write that raced the deletion would come back to life with a new
     /// realm of the same name.
     fn require_realm(&self, realm: &RealmPath) -> Result<(), Refusal> {
@@ -322,12 +335,12 @@ impl Documents {
         &mut self,
         seq: Seq,
         realm: &RealmPath,
+        when: Precondition,
         changed: &mut Vec<DocumentChange>,
     ) -> Result<Outcome, Refusal> {
         let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, realm.as_str());
-        if self.get(&key).is_none() {
-            return Err(Refusal::Missing(key));
-        }
+        self.require(Precondition::Present, &key)?;
+        self.require(when, &key)?;
         let children = self.collection(&RealmPath::root(), Kind::Realm);
         if let Some((child, _)) = children
             .iter()
@@ -425,4 +438,6 @@ pub enum DocumentCommand {
     Write(WriteDocuments),
     /// See [`Command::DeleteRealm`](crate::Command::DeleteRealm).
     DeleteRealm(RealmPath),
+    /// See [`RemoveRealm`].
+    RemoveRealm(RemoveRealm),
 }

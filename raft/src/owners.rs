@@ -192,6 +192,7 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
             Command::DestroySession(c) => split.sessions.push(seat.task(SessionCommand::Destroy(c))),
             Command::WriteDocuments(c) => split.documents.push(seat.task(DocumentCommand::Write(c))),
             Command::DeleteRealm(c) => split.documents.push(seat.task(DocumentCommand::DeleteRealm(c))),
+            Command::RemoveRealm(c) => split.documents.push(seat.task(DocumentCommand::RemoveRealm(c))),
             Command::StartSession(c) => split.sessions.push(seat.task(SessionCommand::Start(c))),
             Command::UpdateSession(c) => split.sessions.push(seat.task(SessionCommand::Update(c))),
             Command::DestroySessionsOf(c) => split.sessions.push(seat.task(SessionCommand::DestroyOf(c))),

@@ -12,7 +12,7 @@ use quorate_raft::{
     attempts::{ClearFailures, Count, NoteFailure},
     blacklist::{BlacklistJti, Spend},
     codec,
-    documents::{Change, Precondition, Write, WriteDocuments},
+    documents::{Change, Precondition, RemoveRealm, Write, WriteDocuments},
     grant_sets::{
         Authorization, IssueAccess, IssueCode, NewAccess, Purchase, RedeemCode, RevokeAccess, RevokeGrant, Template,
     },
@@ -99,6 +99,7 @@ fn tags_are_where_they_were() {
             Command::DestroySessionsOf(_) => 15,
             Command::NoteFailure(_) => 16,
             Command::ClearFailures(_) => 17,
+            Command::RemoveRealm(_) => 18,
         };
         tagged(&command, tag, place);
     }
@@ -319,6 +320,10 @@ fn commands() -> Vec<Command> {
             pause: Span(28_000),
         }])),
         Command::ClearFailures(ClearFailures { clear: vec![hash(29)], unless: vec![hash(30)] }),
+        Command::RemoveRealm(RemoveRealm {
+            realm: RealmPath::from("/a"),
+            when: Precondition::Revision(Seq::new(31, 2)),
+        }),
     ]
 }
 
@@ -416,10 +421,15 @@ fn batch() -> Batch {
 fn populated() -> Replica {
     let mut commands = commands();
     commands.retain(|command| {
-        use Command::{DeleteRealm, RevokeGrant, StartSession, Tick, TouchSession, UpdateSession};
+        use Command::{DeleteRealm, RemoveRealm, RevokeGrant, StartSession, Tick, TouchSession, UpdateSession};
         !matches!(
             command,
-            Tick | TouchSession(_) | DeleteRealm(_) | RevokeGrant(_) | StartSession(_) | UpdateSession(_)
+            Tick | TouchSession(_)
+                | DeleteRealm(_)
+                | RemoveRealm(_)
+                | RevokeGrant(_)
+                | StartSession(_)
+                | UpdateSession(_)
         )
     });
     let revoked = RevokeGrant { hint: 12, grant: GrantId([17; 20]), until: Stamp(700_000) };

@@ -18,7 +18,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use quorate_raft::{
     Batch, Command, DocumentKey, Draft, Kind, Outcome, ProposalId, RealmPath, Refusal, Span, Stamp, State, TokenHash,
     attempts::Counter,
-    documents::{Change, Precondition, Write, WriteDocuments},
+    documents::{Change, Precondition, RemoveRealm, Write, WriteDocuments},
     grant_sets::{Purchase, RedeemCode},
     limits::{DRAFT_WINDOW_MS, MAX_ATTEMPTS},
     sessions::{DestroySession, DestroySessionsOf, Exceeded, Quota, TouchSession},
@@ -147,26 +147,32 @@ fn document_key() -> impl Strategy<Value = DocumentKey> {
     ]
 }
 
-fn document_write() -> impl Strategy<Value = Write> {
-    let when = prop_oneof![
+fn precondition() -> impl Strategy<Value = Precondition> {
+    prop_oneof![
         5 => Just(Precondition::Any),
         1 => Just(Precondition::Absent),
         1 => Just(Precondition::Present),
         1 => (1..30u64).prop_map(|index| Precondition::Revision(quorate_raft::Seq::new(index, 0))),
-    ];
+    ]
+}
+
+fn document_write() -> impl Strategy<Value = Write> {
     let change = prop_oneof![
         3 => (vec(document_key(), 0..3), any::<bool>(), 0..9u8)
             .prop_map(|(references, fence, n)| Change::Put { body: vec![n].into(), references, fence }),
         1 => Just(Change::Delete),
         1 => Just(Change::Keep),
     ];
-    (document_key(), when, change).prop_map(|(key, when, change)| Write { key, when, change })
+    (document_key(), precondition(), change).prop_map(|(key, when, change)| Write { key, when, change })
 }
 
 fn document_command() -> impl Strategy<Value = Command> {
     prop_oneof![
         8 => vec(document_write(), 1..4).prop_map(|writes| Command::WriteDocuments(WriteDocuments(writes))),
         1 => select(vec!["/alpha", "/alpha/beta"]).prop_map(|path| Command::DeleteRealm(RealmPath::from(path))),
+        1 => (select(vec!["/alpha", "/alpha/beta"]), precondition()).prop_map(|(path, when)| {
+            Command::RemoveRealm(RemoveRealm { realm: RealmPath::from(path), when })
+        }),
     ]
 }
 

@@ -19,7 +19,7 @@
 //! | `spend k1 until=S`                                      | use what may be used once                             |
 //! | `login s1 demo [max=7200] [idle=1800]`, `touch`, `logout` | a session                                           |
 //! | `put Kind:id [if=absent|present|rN] [refs=Kind:id,…] [fence] [{json}]`, `delete Kind:id [if=…]`, `keep Kind:id if=…` | documents; `+` joins writes that go all or none |
-//! | `delete-realm /alpha`, `tick`                           |                                                       |
+//! | `delete-realm /alpha [if=…]`, `tick`                    |                                                       |
 //! | `active a1`, `session s1`, `blacklisted j1`, `revoked c1`, `get Kind:id`, `held`, `clock` | ask                 |
 //!
 //! `realm=/beta` on any line: in that realm, else in `/alpha`.
@@ -28,7 +28,7 @@ mod support;
 
 use quorate_raft::{
     Batch, Command, DocumentKey, Draft, Kind, Outcome, ProposalId, RealmPath, Refusal, Seq, Span, Stamp, State,
-    documents::{Change, Precondition, Write, WriteDocuments},
+    documents::{Change, Precondition, RemoveRealm, Write, WriteDocuments},
     grant_sets::Purchase,
     limits::DRAFT_WINDOW_MS,
     sessions::{DestroySession, DestroySessionsOf, Exceeded, Quota, TouchSession},
@@ -265,7 +265,10 @@ fn command(words: &[&str]) -> Option<Command> {
             let writes = words.split(|word| *word == "+").map(write).collect::<Option<_>>()?;
             Command::WriteDocuments(WriteDocuments(writes))
         }
-        "delete-realm" => Command::DeleteRealm(RealmPath::from(what)),
+        "delete-realm" => match condition(rest)? {
+            Precondition::Any => Command::DeleteRealm(RealmPath::from(what)),
+            when => Command::RemoveRealm(RemoveRealm { realm: RealmPath::from(what), when }),
+        },
         _ => return None,
     })
 }
@@ -283,16 +286,21 @@ fn quota(text: &str) -> Option<Quota> {
     Some(Quota { limit: limit.parse().ok()?, exceeded })
 }
 
-fn write(words: &[&str]) -> Option<Write> {
-    let [verb, what, rest @ ..] = words else { return None };
-    let realm = realm(rest);
-    let key = key(&realm, what);
-    let when = match option(rest, "if") {
+/// `if=…`
+fn condition(rest: &[&str]) -> Option<Precondition> {
+    Some(match option(rest, "if") {
         None => Precondition::Any,
         Some("absent") => Precondition::Absent,
         Some("present") => Precondition::Present,
         Some(revision) => Precondition::Revision(Seq::new(revision.strip_prefix('r')?.parse().ok()?, 0)),
-    };
+    })
+}
+
+fn write(words: &[&str]) -> Option<Write> {
+    let [verb, what, rest @ ..] = words else { return None };
+    let realm = realm(rest);
+    let key = key(&realm, what);
+    let when = condition(rest)?;
     let references = option(rest, "refs").into_iter().flat_map(|refs| refs.split(','));
     let references = references.map(|text| self::key(&realm, text)).collect();
     let body = rest.iter().find(|word| word.starts_with('{')).copied().unwrap_or("{}");

@@ -26,7 +26,8 @@ use crate::{
     views::{Entry, Views},
 };
 use quorate_raft::{
-    Command, DocumentKey, Kind, Outcome, RealmPath, Session, TokenHash, documents::Change as DocumentChange,
+    Command, DocumentKey, Kind, Outcome, RealmPath, Session, TokenHash,
+    documents::{Change as DocumentChange, RemoveRealm},
     sessions::SessionData,
 };
 use serde_json::{Value, json};
@@ -191,7 +192,7 @@ impl Audit {
                     pending.document(views, &write.key, &write.change)?;
                 }
             }
-            Command::DeleteRealm(realm) => {
+            Command::DeleteRealm(realm) | Command::RemoveRealm(RemoveRealm { realm, .. }) => {
                 let key = DocumentKey::new(&RealmPath::root(), Kind::Realm, realm.as_str());
                 pending.document(views, &key, &DocumentChange::Delete)?;
             }

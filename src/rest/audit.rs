@@ -14,7 +14,7 @@ use crate::{
     audit::{Topic, report::Report},
     caller::Role,
     consensus::Unavailable,
-    crest::{Call, Create, Error, Item, Resource, Shape, Verb, Version},
+    crest::{Call, Create, Description, Error, Item, Operation, Resource, Shape, Verb, Version, describe::Ids},
 };
 use quorate_raft::RealmPath;
 
@@ -44,6 +44,11 @@ impl Resource for Events {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    /// Events are reported; none is shown or changed.
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection).can([Operation::Create]).ids(Ids::Server)
     }
 
     fn permit(&self, call: &Call<'_>, _: Option<&str>, verb: &Verb) -> Result<(), Error> {

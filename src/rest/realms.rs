@@ -24,7 +24,9 @@ use crate::{
     views::Entry,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use quorate_raft::{Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq, Write};
+use quorate_raft::{
+    Command, DocumentKey, Kind, Outcome, Precondition, RealmPath, Refusal, Seq, Write, documents::RemoveRealm,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -417,12 +419,19 @@ impl Resource for Realms {
         }
         let entry = call.desk.document(&RealmPath::root(), Kind::Realm, path.as_str());
         let entry = entry.ok_or_else(|| unreadable(path.as_str()))?;
-        unchanged(when, id, entry.document.revision)?;
-        match call.desk.propose(Command::DeleteRealm(path.clone())).await? {
+        let command = match unchanged(when, id, entry.document.revision)? {
+            // A caller who names a revision means the realm as it was then, and nobody's later change of it.
+            revision if *when != Match::Any => {
+                Command::RemoveRealm(RemoveRealm { realm: path.clone(), when: revision })
+            }
+            _ => Command::DeleteRealm(path.clone()),
+        };
+        match call.desk.propose(command).await? {
             Outcome::Refused(Refusal::Referenced { .. }) => {
                 Err(Error::new(409, "Sub Organization cannot be deleted. Sub entries exist."))
             }
             Outcome::Refused(Refusal::Missing(_)) => Err(unreadable(path.as_str())),
+            Outcome::Refused(Refusal::Stale { .. }) => Err(Error::stale(id)),
             Outcome::Refused(refusal) => Err(refusal.into()),
             Outcome::Written(_) | Outcome::Done | Outcome::Issued { .. } => {
                 let content = entry.json().as_object().cloned().unwrap_or_default();

@@ -26,7 +26,10 @@ mod tests;
 use super::{Csrf, Routes, Scope, descriptors};
 use crate::{
     consensus::Unavailable,
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Version, unchanged},
+    crest::{
+        Call, Create, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape, Version,
+        unchanged,
+    },
     desk::{Desk, WriteError, delete, put},
 };
 use model::{Author, Script};
@@ -321,6 +324,11 @@ impl Resource for Libraries {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    /// They are written as the scripts that they are.
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection).can([Operation::Read, Operation::Query])
     }
 
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {

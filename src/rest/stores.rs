@@ -18,7 +18,10 @@ pub use mappings::LabelMappings;
 
 use super::{Routes, Scope, agents::tag};
 use crate::{
-    crest::{Call, Error, Item, Listing, Object, Query, Resource, Shape, Totals, Version, pointer::Names},
+    crest::{
+        Call, Description, Error, Item, Listing, Object, Operation, Query, Resource, Shape, Totals, Version,
+        pointer::Names,
+    },
     keys::{self, KeyError, RING},
     views::Entry,
 };
@@ -140,6 +143,10 @@ impl Resource for KeyStores {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection).can([Operation::Read, Operation::Query])
     }
 
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {

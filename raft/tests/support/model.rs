@@ -4,7 +4,7 @@
 use quorate_raft::{
     Batch, Command, Document, DocumentKey, Documents, Draft, GrantId, Kind, Outcome, ProposalId, RealmPath, Refusal,
     Seq, Session, Sessions, Span, Stamp, State, TokenHash, TokenId, Write,
-    documents::{Change, Precondition, WriteDocuments},
+    documents::{Change, Precondition, RemoveRealm, WriteDocuments},
     grant_sets::{AccessToken, Authorization, Code, NewAccess, Purchase, RedeemCode, StoredCode},
     limits::{CODE_MARGIN_MS, DRAFT_WINDOW_MS},
     sessions::{
@@ -223,7 +223,12 @@ impl PlainDocuments {
                         .iter()
                         .try_for_each(|write| put_or_delete(&mut copy, seq, write))
                         .map(|()| Outcome::Written(vec![seq; writes.len()])),
-                    Command::DeleteRealm(realm) => delete_realm(&mut copy, realm).map(|()| Outcome::Written(vec![seq])),
+                    Command::DeleteRealm(realm) => {
+                        delete_realm(&mut copy, realm, Precondition::Any).map(|()| Outcome::Written(vec![seq]))
+                    }
+                    Command::RemoveRealm(RemoveRealm { realm, when }) => {
+                        delete_realm(&mut copy, realm, *when).map(|()| Outcome::Written(vec![seq]))
+                    }
                     other => panic!("not about documents: {other:?}"),
                 };
                 let outcome = match outcome {
@@ -309,10 +314,21 @@ fn put_or_delete(all: &mut BTreeMap<DocumentKey, Document>, seq: Seq, write: &Wr
     Ok(())
 }
 
-fn delete_realm(all: &mut BTreeMap<DocumentKey, Document>, realm: &RealmPath) -> Result<(), Refusal> {
+fn delete_realm(
+    all: &mut BTreeMap<DocumentKey, Document>,
+    realm: &RealmPath,
+    when: Precondition,
+) -> Result<(), Refusal> {
     let key = realm_key(realm);
-    if !all.contains_key(&key) {
+    let Some(stored) = all.get(&key) else {
         return Err(Refusal::Missing(key));
+    };
+    match when {
+        Precondition::Absent => return Err(Refusal::Exists(key)),
+        Precondition::Revision(revision) if stored.revision != revision => {
+            return Err(Refusal::Stale { key, found: stored.revision });
+        }
+        Precondition::Any | Precondition::Present | Precondition::Revision(_) => {}
     }
     let below = format!("{realm}/");
     let child =

@@ -11,7 +11,10 @@
 //! Only JavaScript is a language here (scripting.md §20). What was never changed has no document.
 
 use crate::{
-    crest::{Call, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
+    crest::{
+        Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape, Totals, Version,
+        unchanged,
+    },
     desk::{Desk, put},
     rest::{
         PlainCall,
@@ -443,6 +446,10 @@ impl Resource for Bindings {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection).can([Operation::Read])
     }
 
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {

@@ -2,10 +2,11 @@
 
 use super::{ring, ring_key, unusable};
 use crate::{
+    consensus::Unavailable,
     crest::{
         Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
     },
-    desk::put,
+    desk::{WriteError, put},
     keys::{
         KeyError, RemapError,
         ring::{LABELS, Label, MAX_ALIASES, Mappings, Purpose, is_alias},
@@ -13,12 +14,15 @@ use crate::{
     rest::agents::{fits, tag},
     views::Entry,
 };
-use quorate_raft::Precondition;
+use quorate_raft::{Precondition, Refusal};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The mappings of the store.
 pub struct LabelMappings;
+
+/// How often a change starts over when the mappings of other labels change meanwhile.
+const ATTEMPTS: usize = 4;
 
 const EXISTS: &str = "Unable to save config: Service already exists";
 
@@ -67,8 +71,8 @@ fn aliases(label: &Label, content: &Object) -> Result<Vec<String>, Error> {
     Ok(aliases.into_iter().map(str::to_owned).collect())
 }
 
-/// Maps `label` to `aliases`, in the ring as it was read.
-async fn remap(call: &Call<'_>, ring: &Arc<Entry>, label: &'static Label, aliases: Vec<String>) -> Result<(), Error> {
+/// Maps `label` to `aliases`, in the ring as it was read; whether it was still that ring.
+async fn remap(call: &Call<'_>, ring: &Arc<Entry>, label: &'static Label, aliases: Vec<String>) -> Result<bool, Error> {
     let (desk, entry) = (call.desk.clone(), ring.clone());
     // Making a key takes its time.
     let made = actix_web::web::block(move || desk.keys().remap(entry.json(), label, aliases)).await;
@@ -78,8 +82,37 @@ async fn remap(call: &Call<'_>, ring: &Arc<Entry>, label: &'static Label, aliase
         RemapError::Keys(error) => unusable(&error),
     })?;
     let when = Precondition::Revision(ring.document.revision);
-    call.write(put(ring_key(), when, &body, Vec::new(), false)).await.map_err(Error::from)?;
-    Ok(())
+    match call.write(put(ring_key(), when, &body, Vec::new(), false)).await {
+        Ok(_) => Ok(true),
+        Err(WriteError::Refused(Refusal::Stale { .. })) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Maps the label `id` to what `wanted` makes of the aliases that it has; the label, and what it had. All labels lie in one
+/// document: that somebody else changes another one is no reason to refuse, so then it is looked at anew.
+async fn change(
+    call: &Call<'_>,
+    id: &str,
+    wanted: impl Fn(&'static Label, &[String]) -> Result<Vec<String>, Error>,
+) -> Result<(&'static Label, Vec<String>), Error> {
+    for _ in 0..ATTEMPTS {
+        let (label, former, ring) = find(call, id)?;
+        let aliases = wanted(label, &former)?;
+        if aliases == former || remap(call, &ring, label, aliases).await? {
+            return Ok((label, former));
+        }
+        call.desk.barrier().await?;
+    }
+    Err(Unavailable::Overloaded.into())
+}
+
+/// That there is a mapping, and the one that the caller means.
+fn mapped(label: &Label, aliases: &[String], when: &Match) -> Result<(), Error> {
+    if aliases.is_empty() {
+        return Err(Error::not_found());
+    }
+    fits(when, label.name, item(label, aliases).revision.as_deref().unwrap_or_default())
 }
 
 impl Resource for LabelMappings {
@@ -95,13 +128,12 @@ impl Resource for LabelMappings {
         let text = |name: &str| create.content.get(name).and_then(Value::as_str);
         let id = create.id.or_else(|| text("secretId")).or_else(|| text("_id"));
         let label = id.and_then(Label::find).ok_or_else(|| Error::invalid_value("Secret ID"))?;
-        let (label, former, ring) = find(call, label.name)?;
-        if !former.is_empty() {
-            return Err(create.taken(call, EXISTS));
-        }
-        let aliases = aliases(label, create.content)?;
-        remap(call, &ring, label, aliases.clone()).await?;
-        Ok(item(label, &aliases))
+        let (label, _) = change(call, label.name, |label, former| match former {
+            [] => aliases(label, create.content),
+            _ => Err(create.taken(call, EXISTS)),
+        })
+        .await?;
+        Ok(item(label, &aliases(label, create.content)?))
     }
 
     async fn read(&self, call: &Call<'_>, id: &str) -> Result<Item, Error> {
@@ -112,30 +144,24 @@ impl Resource for LabelMappings {
     }
 
     async fn update(&self, call: &Call<'_>, id: &str, content: &Object, when: &Match) -> Result<Item, Error> {
-        let (label, former, ring) = find(call, id)?;
-        if former.is_empty() {
-            return Err(Error::not_found());
-        }
-        fits(when, id, item(label, &former).revision.as_deref().unwrap_or_default())?;
-        let aliases = aliases(label, content)?;
-        if aliases != former {
-            remap(call, &ring, label, aliases.clone()).await?;
-        }
-        Ok(item(label, &aliases))
+        let (label, _) = change(call, id, |label, former| {
+            mapped(label, former, when)?;
+            aliases(label, content)
+        })
+        .await?;
+        Ok(item(label, &aliases(label, content)?))
     }
 
     async fn delete(&self, call: &Call<'_>, id: &str, when: &Match) -> Result<Item, Error> {
-        let (label, former, ring) = find(call, id)?;
-        if former.is_empty() {
-            return Err(Error::not_found());
-        }
-        let item = item(label, &former);
-        fits(when, id, item.revision.as_deref().unwrap_or_default())?;
-        if label.purpose == Purpose::Internal {
-            return Err(Error::new(409, "Without this mapping nobody could sign in"));
-        }
-        remap(call, &ring, label, Vec::new()).await?;
-        Ok(item)
+        let (label, former) = change(call, id, |label, former| {
+            mapped(label, former, when)?;
+            match label.purpose {
+                Purpose::Internal => Err(Error::new(409, "Without this mapping nobody could sign in")),
+                Purpose::ClientBasedTokens | Purpose::OpenId => Ok(Vec::new()),
+            }
+        })
+        .await?;
+        Ok(item(label, &former))
     }
 
     async fn query(&self, call: &Call<'_>, query: &Query) -> Result<Listing, Error> {

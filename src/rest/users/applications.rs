@@ -16,7 +16,10 @@ use super::{find, not_found, outranked, owner_or_administrator};
 use crate::{
     caller::is_active,
     consensus::Unavailable,
-    crest::{Call, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Verb, Version},
+    crest::{
+        Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape, Totals, Verb,
+        Version,
+    },
     desk::Desk,
     secrets::grant_set_hint,
 };
@@ -187,6 +190,10 @@ impl Resource for Applications {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 1)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::Collection).can([Operation::Read, Operation::Delete, Operation::Query])
     }
 
     fn permit(&self, call: &Call<'_>, _: Option<&str>, verb: &Verb) -> Result<(), Error> {

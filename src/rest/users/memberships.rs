@@ -2,7 +2,10 @@
 
 use super::{find, not_found, outranked, owner_or_administrator};
 use crate::{
-    crest::{Call, Error, Item, Listing, Object, Query, Resource, Shape, Totals, Verb, Version, pointer::Names},
+    crest::{
+        ActionDescription, Call, Description, Error, Item, Listing, Object, Query, Resource, Shape, Totals, Verb,
+        Version, pointer::Names,
+    },
     privileges::Endpoint,
     rest::{groups, identity::user_id},
 };
@@ -39,6 +42,13 @@ impl Resource for Memberships {
 
     fn versions(&self) -> &[Version] {
         &[Version(1, 0)]
+    }
+
+    fn describe(&self) -> Description {
+        Description::of(Shape::List).action(ActionDescription::new(
+            "updateMemberships",
+            "Puts the user into these groups, and out of all others",
+        ))
     }
 
     fn permit(&self, call: &Call<'_>, _: Option<&str>, verb: &Verb) -> Result<(), Error> {
