@@ -2,13 +2,13 @@
 //!
 //! | it says                                                                  | here                    |
 //! |--------------------------------------------------------------------------|-------------------------|
-//! | global service `CorsService`, its instances `configuration`              | [`Configuration`]       |
-//! | oauth2-endpoints §2.7: origins match exactly, none is reflected unasked   | [`Grant`], `granted`    |
-//! | §2.7: `*` never with credentials                                         | [`check`], `Grant`      |
-//! | §2.7: `javascriptOrigins` of active clients of the realm, OAuth 2.0 only | [`ClientOrigins`]       |
+//! | global service `CorsService`, its instances `configuration`              | `Configuration`         |
+//! | oauth2-endpoints §2.7: origins match exactly, none is reflected unasked   | `granted`               |
+//! | §2.7: `*` never with credentials                                         | [`is_reckless`], `Grant` |
+//! | §2.7: `javascriptOrigins` of active clients of the realm, OAuth 2.0 only | `ClientOrigins`         |
 //! | §2.7: discovery and keys may be read by anybody                          | `oauth2::answer::metadata` |
-//! | RFC 9700 §2.6: never the authorization endpoint                          | [`Place::of`]           |
-//! | Fetch §3.3.3: a preflight names origin, method and headers               | `preflight`             |
+//! | RFC 9700 §2.6: never the authorization endpoint                          | `Place::of`             |
+//! | Fetch §3.3.3: a preflight names origin, method and headers               | `Grant::preflight`      |
 //! | Fetch §3.3.5: answers differ by origin                                   | `vary`                  |
 //!
 //! Off until something is configured. Of several configurations, the first in the order of their names that accepts the origin
@@ -97,7 +97,7 @@ pub fn is_reckless(stored: &serde_json::Map<String, Value>) -> bool {
 
 /// What one configuration lets others do, compiled.
 #[derive(Debug, Default)]
-pub struct Configuration {
+struct Configuration {
     enabled: bool,
     origins: BTreeSet<String>,
     any_origin: bool,
@@ -220,7 +220,7 @@ fn granted(desk: &Desk, place: &Place, request: &HttpRequest, asked: &Asked<'_>)
 
 /// The origins of the active clients of a realm, and of what listings they were made.
 #[derive(Default)]
-pub struct ClientOrigins {
+struct ClientOrigins {
     clients: Ordered,
     groups: Ordered,
     origins: Rc<BTreeSet<String>>,
