@@ -34,8 +34,15 @@ use std::net::{IpAddr, Ipv6Addr};
 pub struct Guard {
     /// How many, and how long.
     pub limits: AttemptLimits,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Whose `X-Forwarded-…` and `Forwarded` are believed.
     pub trusted_proxies: Vec<Network>,
+}
+
+impl Guard {
+    /// Whether `address` is that of a proxy whose word is taken.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
 }
 
 /// An attempt to prove to be somebody.
@@ -193,7 +200,7 @@ pub async fn guarded(
 /// Where a request comes from: the peer, or, behind proxies that are trusted, the nearest address in `X-Forwarded-For` that is
 /// none of theirs. `None` when a trusted proxy does not say.
 pub fn source(desk: &Desk, request: &HttpRequest) -> Option<IpAddr> {
-    let trusted = |address: IpAddr| desk.guard().trusted_proxies.iter().any(|network| network.contains(address));
+    let trusted = |address: IpAddr| desk.guard().trusts(address);
     let peer = request.peer_addr()?.ip().to_canonical();
     if !trusted(peer) {
         return Some(peer);

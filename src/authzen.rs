@@ -26,6 +26,7 @@
 
 use crate::{
     audit::Purpose,
+    base_url::BaseUrl,
     caller,
     consensus::Unavailable,
     crest::{
@@ -368,12 +369,13 @@ async fn metadata(desk: web::Data<Desk>, request: HttpRequest) -> HttpResponse {
             "" => None,
             below => Some(below.strip_prefix("/realms/").ok_or_else(|| Failure::new(404, "Not Found"))?),
         };
-        realm(&desk, levels).map(drop)
+        realm(&desk, levels)
     };
-    if let Err(failure) = found.await {
-        return fail(&request, &failure);
-    }
-    let pdp = format!("{}{path}", desk.base_url().origin());
+    let realm = match found.await {
+        Ok(realm) => realm,
+        Err(failure) => return fail(&request, &failure),
+    };
+    let pdp = format!("{}{path}", BaseUrl::in_realm(&desk, &realm, &request).origin());
     let document = json!({
         "policy_decision_point": pdp,
         "access_evaluation_endpoint": format!("{pdp}/access/v1/evaluation"),

@@ -73,6 +73,8 @@ pub struct Front {
     pub valid_hosts: Vec<String>,
     /// Whether transaction ids of callers are theirs to choose (crest.md §14).
     pub trust_transaction_ids: bool,
+    /// Whether realms may take their base URL from what requests are addressed to (see [`crate::base_url`]).
+    pub base_url_from_request: bool,
 }
 
 /// Why documents were not written.

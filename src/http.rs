@@ -2,7 +2,7 @@
 
 use crate::{
     audit::access,
-    authzen, bootstrap,
+    authzen, bootstrap, cors,
     desk::Desk,
     oauth2,
     rest::{self, Csrf, Scope, authenticate, authorization, descriptors, sessions},
@@ -230,6 +230,7 @@ pub fn app(
         .app_data(web::Data::new(desk))
         .app_data(web::Data::new(status))
         .app_data(web::Data::new(context.clone()))
+        .wrap(from_fn(cors::answer))
         .wrap(from_fn(measure))
         .service(
             web::scope(&context)

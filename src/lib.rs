@@ -13,6 +13,7 @@ pub mod caller;
 pub mod cli;
 pub mod config;
 pub mod consensus;
+pub mod cors;
 pub mod crest;
 pub mod decisions;
 pub mod desk;

@@ -56,6 +56,7 @@ mod tests;
 
 use crate::{
     audit::context,
+    base_url::BaseUrl,
     desk::Desk,
     realms::{self, InPath, NoRealm},
 };
@@ -174,6 +175,13 @@ pub struct Request<'r> {
     pub reads: Reads,
 }
 
+impl Request<'_> {
+    /// What the realm is called from where this request comes: issuer, links.
+    pub fn base_url(&self) -> BaseUrl {
+        BaseUrl::in_realm(self.desk, &self.realm, self.http)
+    }
+}
+
 /// What an answer may rest on (G2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
@@ -212,13 +220,17 @@ async fn serve_inserted(desk: web::Data<Desk>, http: HttpRequest, payload: web::
     }
 }
 
+/// The endpoint at `path`, which is what lies below the mount point, and what the path says about the realm.
+pub fn addressed(path: &str) -> Option<(Endpoint, InPath)> {
+    let addressed = realms::address(path, |rest| Endpoint::parse(rest).is_some())?;
+    // oauth2-endpoints §1.1: below `oauth2`, `realms/` is always followed by `root` first.
+    let fits = !matches!(addressed.realm, InPath::Relative(_));
+    fits.then_some((Endpoint::parse(addressed.rest)?, addressed.realm))
+}
+
 /// Answers every request; `path` is what lies below the mount point.
 async fn serve_path(desk: &Desk, http: &HttpRequest, payload: web::Payload, path: &str) -> HttpResponse {
-    let addressed = realms::address(path, |rest| Endpoint::parse(rest).is_some());
-    // oauth2-endpoints §1.1: below `oauth2`, `realms/` is always followed by `root` first.
-    let addressed = addressed.filter(|addressed| !matches!(addressed.realm, InPath::Relative(_)));
-    let route = addressed.and_then(|addressed| Some((Endpoint::parse(addressed.rest)?, addressed.realm)));
-    let Some((endpoint, realm)) = route else {
+    let Some((endpoint, realm)) = addressed(path) else {
         return Error::of(Code::NotFound).response(None);
     };
     let body = match receive(endpoint, http, payload).await {

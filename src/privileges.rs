@@ -249,7 +249,9 @@ impl Right {
             (Endpoint::SessionProperties, "getProperty" | "getPropertyNames" | "setProperty" | "deleteProperty") => {
                 Self::Modify
             }
-            (Endpoint::Users, "setGroups" | "updateMemberships" | "changePassword") => Self::Modify,
+            (Endpoint::Users, "setGroups" | "updateMemberships" | "changePassword" | "unassignServices" | "reset") => {
+                Self::Modify
+            }
             (_, "copy" | "move" | "clone") => Self::Modify,
             (
                 _,

@@ -134,23 +134,31 @@ pub fn host(request: &HttpRequest) -> Cow<'_, str> {
         (None, Some(value), None) => value.to_str().unwrap_or_default(),
         _ => "",
     };
-    let bare = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let bare = bare.strip_suffix('.').unwrap_or(bare);
+    let bare = bare_host(host);
     if bare.bytes().any(|b| b.is_ascii_uppercase()) { bare.to_ascii_lowercase().into() } else { bare.into() }
+}
+
+/// A host without its port, the brackets of an address, and the dot at the end of a name.
+pub fn bare_host(authority: &str) -> &str {
+    let bare = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    bare.strip_suffix('.').unwrap_or(bare)
 }
 
 /// The host of the base URL.
 fn is_own(desk: &Desk, host: &str) -> bool {
     let base = desk.base_url();
     let authority = base.origin().split_once("://").map_or("", |(_, authority)| authority);
-    let own = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next(),
-        None => authority.split(':').next(),
-    };
-    own.is_some_and(|own| own.eq_ignore_ascii_case(host))
+    bare_host(authority).eq_ignore_ascii_case(host)
+}
+
+/// Whether we go by the name `host`: it is that of the base URL, one of `valid_hosts`, or a realm's alias.
+pub fn knows(desk: &Desk, host: &str) -> bool {
+    desk.front().valid_hosts.iter().any(|valid| valid.eq_ignore_ascii_case(host))
+        || is_own(desk, host)
+        || desk.views().realms.alias(host).is_some()
 }
 
 /// §12.2: whether a request may be addressed to this host.
@@ -158,15 +166,11 @@ fn is_own(desk: &Desk, host: &str) -> bool {
 /// # Errors
 /// [`NoRealm::Host`] for a host that is none of ours, where that is asked.
 pub fn check_host(desk: &Desk, request: &HttpRequest) -> Result<(), NoRealm> {
-    let valid = &desk.front().valid_hosts;
-    if valid.is_empty() {
+    if desk.front().valid_hosts.is_empty() {
         return Ok(());
     }
     let host = host(request);
-    let known = valid.iter().any(|valid| valid.eq_ignore_ascii_case(&host))
-        || is_own(desk, &host)
-        || desk.views().realms.alias(&host).is_some();
-    if known { Ok(()) } else { Err(NoRealm::Host(host.into_owned())) }
+    if knows(desk, &host) { Ok(()) } else { Err(NoRealm::Host(host.into_owned())) }
 }
 
 /// The realm of the host: an alias's, else the top-level realm.

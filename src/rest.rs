@@ -4,13 +4,14 @@
 //! | path                                                    | what                                  | file            |
 //! |---------------------------------------------------------|---------------------------------------|-----------------|
 //! | `global-config/realms`                                  | realms                                | [`realms`]      |
-//! | `global-config/services/rest`                           | what the framework does by default    | [`rest_apis`]   |
+//! | `{realm}/realms`                                        | realms, as older tools know them      | [`realms`]      |
 //! | `{realm}/users`, `users/{user}/groups`, `…/oauth2/applications` | users, and what is below one   | [`users`]       |
 //! | `{realm}/groups`                                        | groups, privileges                    | [`groups`]      |
 //! | `{realm}/realm-config/agents[/OAuth2Client, …]`         | OAuth 2.0 clients, agents, groups     | [`agents`]      |
 //! | `{realm}/realm-config/services[/…]`                     | services of a realm, the provider     | [`services`]    |
 //! | `global-config/services[/…]`                            | services of the cluster               | [`services`]    |
 //! | `global-config/secrets/stores/…`                        | keys, and what they are for           | [`stores`]      |
+//! | `{realm}/dashboard/…`                                   | applications that a console offers    | [`dashboard`]   |
 //! | `{realm}/serverinfo/*`, `{realm}/serverinfo/version`    | what clients ask first                | [`serverinfo`]  |
 //! | `global-audit/{topic}`, `{realm}/realm-audit/{topic}`   | events that agents report             | [`audit`]       |
 //! | `{realm}/realm-config/authentication[/…]`               | settings, journeys, nodes, chains, modules | [`authentication`] |
@@ -40,11 +41,11 @@ pub mod audit;
 pub mod authenticate;
 pub mod authentication;
 pub mod authorization;
+pub mod dashboard;
 pub mod descriptors;
 pub mod groups;
 pub mod identity;
 pub mod realms;
-pub mod rest_apis;
 pub mod routes;
 pub mod schema;
 pub mod scripts;
@@ -79,15 +80,25 @@ use routes::{Found, Target};
 /// The resources of this module. Others are added by whoever mounts them.
 pub fn routes() -> Routes {
     let routes = stores::routes(agents::routes(services::routes(audit_routes(Routes::default()))));
+    let routes = users::devices::PLACES.into_iter().fold(routes, |routes, (place, member)| {
+        let make = move |ids: &[String]| users::devices::Devices { user: ids.concat(), member };
+        routes.below(Scope::Realm, &format!("users/{{user}}/devices/{place}"), make)
+    });
+    let routes = users::services::of_users().fold(routes, |routes, (service, _)| {
+        let make = move |ids: &[String]| users::services::UserService { user: ids.concat(), service };
+        routes.below(Scope::Realm, &format!("users/{{user}}/services/{}", service.id), make)
+    });
     scripts::routes(authentication::routes(routes))
         .resource(Scope::Global, "global-config/realms", realms::Realms)
-        .resource(Scope::Global, "global-config/services/rest", rest_apis::RestApis)
+        .resource(Scope::Realm, "realms", realms::LegacyRealms)
         .resource(Scope::Realm, "users", users::Users)
         .below(Scope::Realm, "users/{user}/groups", |ids| users::memberships::Memberships { user: ids.concat() })
         .below(Scope::Realm, "users/{user}/oauth2/applications", |ids| users::applications::Applications {
             user: ids.concat(),
         })
+        .below(Scope::Realm, "users/{user}/services", |ids| users::services::UserServices { user: ids.concat() })
         .resource(Scope::Realm, "groups", groups::Groups)
+        .resource(Scope::Realm, "dashboard", dashboard::Dashboard)
         .resource(Scope::Realm, "serverinfo", serverinfo::ServerInfo)
         .resource(Scope::Realm, "serverinfo/version", serverinfo::ServerVersion)
 }

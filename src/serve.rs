@@ -131,6 +131,7 @@ async fn serve(config: &Config, raft: &Handle, metrics: Metrics) -> Result<(), S
             cookie_same_site: config.site.cookie_same_site,
             valid_hosts: config.site.valid_hosts.clone(),
             trust_transaction_ids: config.site.trust_transaction_ids,
+            base_url_from_request: config.site.base_url_from_request,
         },
         audit_process: host::random_id(),
         audit_counter: AtomicU64::new(1),

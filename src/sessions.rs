@@ -18,7 +18,7 @@ pub mod properties;
 pub mod settings;
 pub mod token;
 
-use self::settings::SessionSettings;
+use self::settings::{OwnLimits, SessionSettings};
 use crate::{
     bootstrap::ADMINISTRATOR_ID,
     caller::{self, Caller, Kept},
@@ -101,7 +101,10 @@ pub async fn start(desk: &Desk, new: New) -> Result<Started, NotStarted> {
     if new.upgraded.as_ref().is_some_and(|former| former.session.data.subject != new.subject) {
         return Err(NotStarted::OtherSubject);
     }
-    let settings = SessionSettings::of(desk, &new.realm);
+    let mut settings = SessionSettings::of(desk, &new.realm);
+    if let (Some(quota), Some(limit)) = (&mut settings.quota, OwnLimits::of(&new.entry).quota) {
+        quota.limit = limit;
+    }
     let data = describe(desk, &new, &settings);
     let size: usize = data.properties.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > MAX_PROPERTY_BYTES {
@@ -202,9 +205,9 @@ fn no_keys(error: &crate::keys::KeyError) -> Unavailable {
     Unavailable::Unknown
 }
 
-/// What the session is about. An upgraded session hands on its properties and keeps the level that was reached.
+/// What the session is about. What is said about its subject alone limits it before anything else does (b.6). An upgraded session hands on its properties and keeps the level that was reached.
 fn describe(desk: &Desk, new: &New, settings: &SessionSettings) -> SessionData {
-    let key = &new.subject;
+    let (key, limits) = (&new.subject, OwnLimits::of(&new.entry));
     let name = new.entry.json().get("username").and_then(|name| name.as_str()).unwrap_or(&key.id);
     let (process, counter) = desk.next_audit();
     let former = new.upgraded.as_ref().map(|former| &former.session.data);
@@ -233,8 +236,8 @@ fn describe(desk: &Desk, new: &New, settings: &SessionSettings) -> SessionData {
         universal_id: universal_id(&new.realm, key).into(),
         subject: key.clone(),
         auth_level: former.map_or(new.auth_level, |former| former.auth_level.max(new.auth_level)),
-        max_life: new.max_life.unwrap_or(settings.max_life),
-        max_idle: new.max_idle.unwrap_or(settings.max_idle),
+        max_life: limits.max_life.or(new.max_life).unwrap_or(settings.max_life),
+        max_idle: limits.max_idle.or(new.max_idle).unwrap_or(settings.max_idle),
         properties,
     }
 }

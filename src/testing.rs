@@ -67,6 +67,7 @@ pub(crate) fn front() -> Front {
         cookie_same_site: None,
         valid_hosts: Vec::new(),
         trust_transaction_ids: false,
+        base_url_from_request: false,
     }
 }
 
@@ -82,8 +83,13 @@ pub(crate) async fn desk_with(audit: Audit, decisions: &decisions::Settings) -> 
 
 /// As [`desk`], with other limits of failed attempts.
 pub(crate) async fn desk_guarded(guard: Guard) -> (Desk, Arc<Alone>) {
+    desk_guarded_front(guard, front()).await
+}
+
+/// As [`desk_guarded`], with another look, too.
+pub(crate) async fn desk_guarded_front(guard: Guard, front: Front) -> (Desk, Arc<Alone>) {
     let audit = Audit::start(Default::default(), LogFormat::Text).expect("a thread");
-    desk_of(audit, &Default::default(), guard, front()).await
+    desk_of(audit, &Default::default(), guard, front).await
 }
 
 /// As [`desk_with`], with another look.

@@ -112,7 +112,7 @@ pub const SETTINGS: &[Setting] = &[
         Switch,
         Some("false"),
         None,
-        "build issuers and links from the Host header (or what a trusted proxy says) instead",
+        "let realms take issuers and links from the Host header or, as their service `baseurl` says, from what a trusted proxy says, as far as it is a name of ours: base_url, valid_hosts, aliases of realms",
     ),
     setting(
         "trusted_proxies",

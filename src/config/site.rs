@@ -113,9 +113,9 @@ pub struct Site {
     pub context_path: String,
     /// Base URL for a new cluster; `None`: the `http` address, see [`super::Config::base_url`].
     pub base_url: Option<BaseUrl>,
-    /// Take the base URL from each request instead.
+    /// Whether realms may take their base URL from what requests are addressed to, as far as that is a name of ours.
     pub base_url_from_request: bool,
-    /// Whose `X-Forwarded-*` headers are believed.
+    /// Whose `X-Forwarded-*` and `Forwarded` headers are believed.
     pub trusted_proxies: Vec<Network>,
     /// Session cookie and header.
     pub cookie_name: String,
@@ -178,6 +178,11 @@ fn context_path(text: &str) -> Result<String, &'static str> {
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
     });
     if fine { Ok(text.to_owned()) } else { Err(WRONG) }
+}
+
+/// Whether `text` can be a context path.
+pub fn is_context_path(text: &str) -> bool {
+    context_path(text).is_ok()
 }
 
 /// A host as requests name it: without a port.

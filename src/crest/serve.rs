@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     audit::context,
+    base_url::BaseUrl,
     caller::{self, Caller},
     consensus::Unavailable,
     desk::Desk,
@@ -148,11 +149,11 @@ fn open_cookie(desk: &Desk, query: &mut Query, realm: &RealmPath, place: Place<'
     }
 }
 
-/// The absolute URL of the request, without query, at the cluster's base URL.
+/// The absolute URL of the request, without query, at the realm's base URL.
 fn url(call: &Call<'_>) -> String {
     let path = call.request.uri().path();
     let below = path.strip_prefix(call.desk.front().context_path.as_str()).unwrap_or(path);
-    format!("{}{below}", call.desk.base_url().deployment())
+    format!("{}{below}", BaseUrl::in_realm(call.desk, call.realm, call.request).deployment())
 }
 
 /// Who calls. Nothing is asked of the cluster for strangers at a public resource; everything else waits for the barrier.

@@ -126,7 +126,7 @@ pub async fn answer(request: &Request<'_>) -> Result<HttpResponse> {
         client,
         target,
         mode: mode.unwrap_or(ResponseMode::Query),
-        issuer: request.desk.base_url().issuer(&request.realm),
+        issuer: request.base_url().issuer(&request.realm),
     };
     let outcome = match mode {
         Some(_) => proceed(&asked, response_type).await,

@@ -12,6 +12,7 @@ use super::{
     provider::{Plugins, scope_policy_set},
 };
 use crate::{
+    cors,
     inheritance::{self, Standing},
     keys::Algorithm,
     views::{Entry, Views},
@@ -95,6 +96,8 @@ pub struct Client {
     pub verifier: Option<Box<str>>,
     /// Where answers may be sent.
     pub redirect_uris: Vec<Box<str>>,
+    /// Origins whose pages may use the endpoints that clients call themselves (see [`crate::cors`]).
+    pub javascript_origins: Vec<String>,
     /// RFC 8252 §7.3: the port of a loopback URI does not matter.
     pub any_loopback_port: bool,
     /// What it may ask for: `scopes` and `defaultScopes`, in that order.
@@ -163,6 +166,10 @@ impl Client {
             public: core.text("clientType").is_some_and(|kind| kind.eq_ignore_ascii_case("Public")),
             verifier: document.get("_verifier").and_then(Value::as_str).map(Into::into),
             redirect_uris: core.list("redirectionUris").unwrap_or_default().into_iter().map(Into::into).collect(),
+            javascript_origins: {
+                let named = advanced.list("javascriptOrigins").unwrap_or_default();
+                named.into_iter().filter_map(cors::origin).collect()
+            },
             any_loopback_port: core.flag("loopbackInterfaceRedirection", false),
             scopes,
             default_scopes,

@@ -11,6 +11,7 @@
 //! was issued to, whose disabling must kill it, has a claim of its own (as newer AM releases have).
 
 use crate::{
+    base_url::BaseUrl,
     desk::Desk,
     keys::{self, KeyError, Purpose},
     secrets::{self, HandleKind},
@@ -132,8 +133,8 @@ pub fn read(desk: &Desk, jws: &str) -> Result<Option<Read>, KeyError> {
     let Ok(claims) = AccessClaims::deserialize(&json) else {
         return Ok(None);
     };
-    let issuer = desk.base_url().issuer(&RealmPath::from(&*claims.realm));
-    Ok((claims.iss == issuer).then(|| Read::Access(Box::new(claims))))
+    let ours = BaseUrl::has_issued(desk, &RealmPath::from(&*claims.realm), &claims.iss);
+    Ok(ours.then(|| Read::Access(Box::new(claims))))
 }
 
 /// `auditTrackingId` from its two halves.

@@ -135,7 +135,7 @@ pub fn page(
 
 /// Where the page posts to: this endpoint under its canonical path, without the query string that it came with.
 fn action(request: &Request<'_>) -> String {
-    let base_url = request.desk.base_url();
+    let base_url = request.base_url();
     let issuer = base_url.issuer(&request.realm);
     let path = issuer.strip_prefix(&base_url.deployment()).unwrap_or("/oauth2").to_owned();
     format!("{}{path}/authorize", request.desk.front().context_path)

@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, sync::Arc};
 /// RFC 8414 §3.2; the OpenID document is the same one.
 pub fn metadata(request: &Request<'_>) -> HttpResponse {
     let provider = Provider::of(request.desk, &request.realm);
-    let issuer = request.desk.base_url().issuer(&request.realm);
+    let issuer = request.base_url().issuer(&request.realm);
     let url = |endpoint: Endpoint| format!("{issuer}/{}", endpoint.path());
     let scopes: BTreeSet<Arc<str>> = ["openid", "profile", "email", "phone", "address"]
         .into_iter()

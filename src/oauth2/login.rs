@@ -84,7 +84,7 @@ impl Freshness {
 /// # Errors
 /// `server_error` when a marker cannot be signed.
 pub fn redirect(request: &Request<'_>, freshness: Freshness) -> Result<HttpResponse> {
-    let mut goto = format!("{}/authorize", request.desk.base_url().issuer(&request.realm));
+    let mut goto = format!("{}/authorize", request.base_url().issuer(&request.realm));
     let mut separator = '?';
     for (name, value) in request.params.iter() {
         let kept = match name {
@@ -101,7 +101,7 @@ pub fn redirect(request: &Request<'_>, freshness: Freshness) -> Result<HttpRespo
     if freshness != Freshness::Any {
         answer::push_query(&mut goto, separator, MARKER, &Marker::sign(request)?);
     }
-    let mut location = format!("{}/UI/Login", request.desk.base_url().deployment());
+    let mut location = format!("{}/UI/Login", request.base_url().deployment());
     answer::push_query(&mut location, '?', "realm", request.realm.as_str());
     let locale = ["ui_locales", "locale"].into_iter().find_map(|name| Some(("locale", request.params.get(name)?)));
     let journey = ["module", "service"].into_iter().find_map(|name| Some((name, request.params.get(name)?)));

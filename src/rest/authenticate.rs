@@ -3,6 +3,7 @@
 //! | step                                            | reference | here          |
 //! |-------------------------------------------------|-----------|---------------|
 //! | POST only; a body must be JSON                  | a.1       | `attempt`     |
+//! | who names no version gets the configured one    | crest.md §13.3 | `handle` |
 //! | what a journey comes to                         | a.2 – a.10 | [`journey`]   |
 //! | `authId`, `callbacks`, and what goes with them  | a.4       | `step`        |
 //! | `tokenId`, `successUrl`, `realm`, cookies       | a.7       | `success`     |
@@ -13,9 +14,8 @@ use crate::{
     attempts::Stopped,
     authn::journey::{self, Reply, callback, failure::Failure, finish::Success, nodes::Prompt, state::CustomCookie},
     crest::{
-        Accepted, Error, Object, Params, Version, body,
+        Error, Object, Params, Settings, Version, body,
         response::{self, Manner},
-        version,
     },
     sessions::cookies,
     telemetry::{self, label},
@@ -33,7 +33,8 @@ const VERSIONS: [Version; 2] = [Version(1, 2), Version(2, 1)];
 /// The endpoint.
 pub async fn handle(call: PlainCall) -> HttpResponse {
     let header = call.request.headers().get("Accept-API-Version").and_then(|value| value.to_str().ok());
-    let selected = Accepted::parse(header).and_then(|accepted| version::select(&VERSIONS, accepted.resource));
+    let settings = Settings::of(&call.desk);
+    let selected = settings.accepted(header).and_then(|accepted| settings.select(&VERSIONS, accepted.resource));
     let version = match selected {
         Ok(version) => version,
         Err(error) => return response::fail(&error, Manner::default()),

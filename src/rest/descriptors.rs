@@ -6,6 +6,7 @@
 
 use super::Routes;
 use crate::{
+    base_url::BaseUrl,
     caller,
     crest::{
         Error, Params, Settings,
@@ -70,7 +71,7 @@ pub(super) async fn answer(
     let document = match wanted {
         Wanted::OpenApi => {
             let about = About {
-                server: format!("{}/json", desk.base_url().deployment()),
+                server: format!("{}/json", BaseUrl::in_realm(desk, &realm, request).deployment()),
                 cookie_name: &desk.front().cookie_name,
                 csrf: settings.csrf,
             };

@@ -10,7 +10,11 @@
 //! | an alias names one realm             | `alias_writes`               |
 //! | the caller's realm and descendants   | `permit`, `query`            |
 //!
-//! A realm's document lies in the top-level realm under its path. The top-level realm has none: it is always there.
+//! [`LegacyRealms`] is what older tools know. A realm's document lies in the top-level realm under its path. The top-level realm has none: it is always there.
+
+mod legacy;
+
+pub use legacy::LegacyRealms;
 
 use crate::{
     crest::{

@@ -8,7 +8,7 @@ use crate::{
         percent,
     },
     desk::Desk,
-    realms::{self, InPath, NoRealm, address},
+    realms::{self, Addressed, InPath, NoRealm, address},
 };
 use actix_web::{HttpRequest, HttpResponse, web::Bytes};
 use futures_util::future::LocalBoxFuture;
@@ -202,9 +202,16 @@ impl Routes {
         if let Some((at, route)) = self.endpoint(Scope::Global, &path.elements) {
             return Ok((at, found(route, Named::Global, &path.elements)?));
         }
-        let (named, rest) = path.addressed(|rest| self.endpoint(Scope::Realm, rest).is_some())?;
-        let (at, route) = self.endpoint(Scope::Realm, rest).ok_or_else(|| Error::no_route(&rest.join("/")))?;
-        Ok((at, found(route, named, rest)?))
+        let addressed = path.addressed(|rest| self.endpoint(Scope::Realm, rest).is_some());
+        let lead = |(named, rest)| {
+            let (at, route) = self.endpoint(Scope::Realm, rest).ok_or_else(|| Error::no_route(&rest.join("/")))?;
+            Ok((at, found(route, named, rest)?))
+        };
+        match addressed.and_then(lead) {
+            // What names a realm, and nothing in it, can be the realm itself.
+            Err(error) if error.code() == 404 => path.realms().and_then(|realms| lead(realms).ok()).ok_or(error),
+            found => found,
+        }
     }
 
     /// What is registered at `path` and below, for descriptors; and the realm that `path` names.
@@ -318,6 +325,27 @@ impl Path {
         };
         let levels: Vec<String> = raw.iter().zip(&elements).map(level).collect();
         Ok(Self { levels: levels.join("/"), elements })
+    }
+
+    /// The path, should it end in `realms` or `realms/{name}`: where these are, and that end. Elsewhere these words say in which
+    /// realm something is (authn-sessions-realms.md c.2).
+    fn realms(&self) -> Option<(Named, &[String])> {
+        let levels: Vec<&str> = self.levels.split('/').collect();
+        let split = [1, 2].into_iter().find_map(|count| {
+            let at = self.elements.len().checked_sub(count)?;
+            let is_it = self.elements.get(at)?.eq_ignore_ascii_case("realms");
+            let is_root = at == 0 && self.elements.get(1).is_some_and(|name| name.eq_ignore_ascii_case("root"));
+            (is_it && !is_root).then_some(at)
+        })?;
+        let head = levels.get(..split)?.join("/");
+        let realm = match head.as_str() {
+            "" => InPath::Nothing,
+            head => match address(head, |_| false)? {
+                Addressed { realm: realm @ InPath::Absolute(_), rest: "" } => realm,
+                _ => return None,
+            },
+        };
+        Some((Named::In(realm, self.elements.join("/")), self.elements.get(split..)?))
     }
 
     /// The realm that the path names, and what follows.

@@ -4,6 +4,7 @@ use super::services;
 use crate::{
     crest::{Call, Description, Error, Item, Object, Operation, Resource, Shape, Verb, Version},
     secrets::sha256,
+    sessions::settings,
 };
 use quorate_raft::RealmPath;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ pub struct ServerInfo;
 pub struct ServerVersion;
 
 /// An item whose revision is a hash of its content, since no document lies behind it.
-fn item(id: &str, content: &Value) -> Item {
+pub(super) fn item(id: &str, content: &Value) -> Item {
     let [a, b, c, d, ..] = sha256(content.to_string().as_bytes());
     let revision = i32::from_be_bytes([a, b, c, d]).to_string();
     let content = content.as_object().cloned().unwrap_or_default();
@@ -36,13 +37,13 @@ fn domains(call: &Call<'_>) -> Value {
     }
 }
 
-/// The first language of `Accept-Language` that looks like one; `en-US` without.
+/// The first language of `Accept-Language` that looks like one; without, that of the platform.
 fn language(call: &Call<'_>) -> String {
     let header = call.request.headers().get("Accept-Language").and_then(|value| value.to_str().ok());
     let tag = header.and_then(|value| value.split([',', ';']).next()).map(str::trim);
     let is_tag =
         |tag: &&str| !tag.is_empty() && tag.len() <= 35 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    tag.filter(is_tag).unwrap_or("en-US").to_owned()
+    tag.filter(is_tag).map_or_else(|| settings::locale(call.desk).replace('_', "-"), str::to_owned)
 }
 
 impl Resource for ServerInfo {

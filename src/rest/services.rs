@@ -9,18 +9,23 @@
 //! | what is omitted afterwards stays (crest.md §5.3)                 | `RealmService::update`              |
 //! | global services are always there: read and update                | [`GlobalService`]                   |
 //! | `defaults` of a global service                                   | [`Defaults`]                        |
+//! | instances of a global service                                    | [`Instances`]                       |
+//! | what is honoured, and what is only kept                          | [`effects`]                         |
 //! | the parents: types, creatable types, `nextdescendents`           | [`AllServices`], [`AllGlobalServices`] |
 //! | plain values, unset ones left out                                | [`super::schema`]                   |
 //!
 //! What holds in a realm is told by [`effective()`]: what the realm says, else what the cluster says, else the default.
 
+pub mod effects;
 mod global;
+pub mod instances;
 mod lists;
 pub mod provider;
 mod realm;
 pub mod table;
 
 pub use global::GlobalService;
+pub use instances::{INSTANCES, Instances};
 pub use lists::{AllGlobalServices, AllServices};
 pub use realm::RealmService;
 pub use table::TABLE;
@@ -50,6 +55,17 @@ pub enum Defaults {
     Among,
 }
 
+/// Where a user's document keeps what a service says about that user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfUser {
+    /// It says nothing about single users.
+    Never,
+    /// By itself, where nobody takes it for attributes of a person.
+    Apart,
+    /// Among the attributes of the profile.
+    Profile,
+}
+
 /// A service.
 #[derive(Debug)]
 pub struct Service {
@@ -63,6 +79,8 @@ pub struct Service {
     pub global: Schema,
     /// Where those are.
     pub defaults: Defaults,
+    /// Whether it says something about single users, too: what it says about a realm.
+    pub of_user: OfUser,
     /// Completes what a realm creates.
     pub complete: fn(&mut Object),
 }
@@ -73,7 +91,8 @@ impl Service {
         TABLE.iter().find(|service| service.id == id)
     }
 
-    fn marker(&self) -> Value {
+    /// `_type`.
+    pub(super) fn marker(&self) -> Value {
         json!({"_id": self.id, "name": self.name, "collection": false})
     }
 
@@ -101,6 +120,10 @@ pub fn routes(routes: Routes) -> Routes {
         "global-config/services",
         AllGlobalServices,
     );
+    let routes = INSTANCES.iter().fold(routes, |routes, kind| {
+        let path = format!("global-config/services/{}/{}", kind.service, kind.id);
+        routes.resource(Scope::Global, &path, Instances(kind))
+    });
     TABLE.iter().fold(routes, |routes, service| {
         let routes =
             routes.resource(Scope::Global, &format!("global-config/services/{}", service.id), GlobalService(service));

@@ -11,6 +11,8 @@
 //! | d.4     | actions                                                         | [`actions`]                      |
 //! | d.5     | groups of a user                                                | [`memberships`]                  |
 //! | d.6     | applications of a user                                          | [`applications`]                 |
+//! | d.6     | services of a user                                              | [`services`]                     |
+//! | d.6     | devices of a user                                               | [`devices`]                      |
 //! | AD-02   | nobody writes one who may do more                               | `Users::may_write`               |
 //!
 //! A user's document has its name in lower case as id. It holds `username`, the attributes, and as `userpassword` the
@@ -20,9 +22,11 @@
 
 pub mod actions;
 pub mod applications;
+pub mod devices;
 pub mod memberships;
 pub mod patch;
 pub mod profile;
+pub mod services;
 
 pub use profile::ATTRIBUTES;
 
@@ -112,6 +116,30 @@ pub(super) fn find(call: &Call<'_>, id: &str) -> Option<Stored> {
     let entry = call.desk.views().entry(&key)?;
     let body = entry.json().as_object().cloned().unwrap_or_default();
     Some(Stored { revision: entry.document.revision, key, body })
+}
+
+/// Changes the document of `user`, of which the caller must not be outranked; what came of it, and the new revision.
+pub(super) async fn change<T>(
+    call: &Call<'_>,
+    user: &str,
+    mut make: impl FnMut(&mut Stored) -> Result<T, Error>,
+) -> Result<(T, Seq), Error> {
+    for _ in 0..ATTEMPTS {
+        let mut stored = find(call, user).ok_or_else(not_found)?;
+        outranked(call, &stored.key)?;
+        let made = make(&mut stored)?;
+        stamped(&mut stored.body);
+        let Stored { key, revision, body } = stored;
+        let write = put(key, Precondition::Revision(revision), &Value::Object(body), Vec::new(), false);
+        match call.write(write).await {
+            Ok(revision) => return Ok((made, revision)),
+            // Somebody else was faster: what the caller demanded is checked again, with what is now.
+            Err(WriteError::Refused(Refusal::Stale { .. })) => call.desk.barrier().await?,
+            Err(WriteError::Refused(Refusal::Missing(_))) => return Err(not_found()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(crate::consensus::Unavailable::Overloaded.into())
 }
 
 /// Lets those pass who may act upon the user at `key`: with no fewer privileges than that user has.

@@ -4,9 +4,10 @@
 //! | setting                                              | document                                        |
 //! |------------------------------------------------------|-------------------------------------------------|
 //! | `dynamic.*`, `quotas.*`, `general.latestAccess…`, `search.*` | service `session`                         |
+//! | `dynamic.*` of one user, before all others            | the user's document ([`OwnLimits`])             |
 //! | `sessionPropertyWhitelist`, `whitelistedQueryProperties` | service `amSessionPropertyWhitelist`          |
 //! | `general.statelessSessionsEnabled`                   | settings `authentication` of the realm (a.12)   |
-//! | `cookieDomains`                                      | global service `platform`                       |
+//! | `cookieDomains`, `locale`                            | global service `platform`                       |
 //!
 //! What the reference has for its own machinery (caching times, list time-outs, poll intervals, notification to agents, whether
 //! a client-based session can be revoked) has no effect here: reads are linearizable, listings cost what they find, and every
@@ -26,6 +27,9 @@ use std::collections::BTreeSet;
 /// Service document of properties that may be seen and set.
 pub const WHITELIST: &str = "amSessionPropertyWhitelist";
 const PLATFORM: &str = "platform";
+
+/// Member of a user's document: what services say about that user alone, by service.
+pub const OF_USER: &str = "_services";
 
 /// Longest time that a setting may name, minutes: a thousand years are as good as for ever, and do not overflow.
 const MOST_MINUTES: u64 = 1000 * 365 * 24 * 60;
@@ -49,6 +53,26 @@ pub struct SessionSettings {
     pub shown: BTreeSet<String>,
     /// Properties that queries may ask for.
     pub queried: BTreeSet<String>,
+}
+
+/// What the service `session` says about one user: it wins over nodes, trees, realm and cluster (b.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnLimits {
+    /// Longest life of a session.
+    pub max_life: Option<Span>,
+    /// Longest pause between two uses.
+    pub max_idle: Option<Span>,
+    /// How many sessions the user may have, where that is limited at all.
+    pub quota: Option<u32>,
+}
+
+impl OwnLimits {
+    /// Of whoever has this document.
+    pub fn of(entry: &Entry) -> Self {
+        let own = entry.json().get(OF_USER).and_then(|services| services.get(SESSION));
+        let said = own.map(Said::read).unwrap_or_default();
+        Self { max_life: said.max_life, max_idle: said.max_idle, quota: said.quota_limit }
+    }
 }
 
 /// What one document says; `None` where it says nothing.
@@ -103,6 +127,13 @@ impl SessionSettings {
 /// Domains that session cookies are set for, besides none: as the global service `platform` says.
 pub fn cookie_domains(desk: &Desk) -> Vec<String> {
     texts(Layers::of_cluster(desk.views(), PLATFORM).value("", "cookieDomains")).unwrap_or_default()
+}
+
+/// The platform's locale, as Java spells it: `en_US` unless somebody says otherwise.
+pub fn locale(desk: &Desk) -> String {
+    let entry = desk.views().entry(&DocumentKey::new(&RealmPath::root(), Kind::GlobalService, PLATFORM));
+    let said = entry.as_ref().and_then(|entry| member(entry.json(), "", "locale")?.as_str());
+    said.filter(|locale| !locale.is_empty()).unwrap_or("en_US").to_owned()
 }
 
 /// Whether a logout clears what a browser keeps for us (a.12, `security.addClearSiteDataHeader`): yes, unless somebody says no.

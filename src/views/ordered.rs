@@ -54,6 +54,11 @@ impl Ordered {
         self.len == 0
     }
 
+    /// Whether nothing has changed between the two.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.pieces, &other.pieces)
+    }
+
     /// All rows, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Row> {
         self.pieces.iter().flat_map(|piece| piece.iter())

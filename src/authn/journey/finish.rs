@@ -23,7 +23,7 @@ use crate::{
         profile::{Amended, RETRIES, amend},
     },
     caller::{self, Caller},
-    sessions::{self, New, NotStarted, Started},
+    sessions::{self, New, NotStarted, Started, settings},
     views::Entry,
 };
 use quorate_raft::{DocumentKey, Kind, Span};
@@ -113,16 +113,17 @@ fn upgraded(scene: &Scene<'_>, journey: &Journey) -> Result<Option<Caller>, NotS
 /// Those that nodes set, and those that are ours; later ones win. What an upgraded session had, it hands on by itself.
 fn properties(scene: &Scene<'_>, journey: &Journey, url: &str) -> BTreeMap<String, String> {
     let mut all = journey.properties.clone();
+    let locale = settings::locale(scene.desk);
     let ours = [
         ("IndexType", journey.service.index_type()),
         ("successURL", url),
         ("UserProfile", "Required"),
-        ("Locale", "en_US"),
+        ("Locale", &locale),
         ("CharSet", "UTF-8"),
         ("clientType", "genericHTML"),
     ];
     all.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    all.insert("loginURL".to_owned(), format!("{}/UI/Login", scene.desk.base_url().deployment()));
+    all.insert("loginURL".to_owned(), format!("{}/UI/Login", scene.base_url().deployment()));
     all
 }
 

@@ -4,6 +4,7 @@
 //! it. Anything else is ignored, and the caller goes where the realm says.
 
 use crate::{
+    base_url::BaseUrl,
     desk::Desk,
     policy::resource::{Comparator, Pattern, Resource},
 };
@@ -20,14 +21,14 @@ const VALIDATION: &str = "validation";
 /// Schemes that run or read something where they are opened.
 const NEVER: [&str; 7] = ["javascript", "data", "vbscript", "file", "blob", "about", "view-source"];
 
-/// Whether a caller may be sent to `url`.
-pub fn is_valid(desk: &Desk, realm: &RealmPath, url: &str) -> bool {
+/// Whether a caller of `realm`, whose own base URL is `own`, may be sent to `url`.
+pub fn is_valid(desk: &Desk, realm: &RealmPath, own: &BaseUrl, url: &str) -> bool {
     // A parser that forgives control characters and backslashes would not see what a browser makes of them.
     let plain = |c: char| !c.is_control() && c != '\\' && !c.is_whitespace();
     if url.is_empty() || url.len() > MAX_BYTES || !url.chars().all(plain) {
         return false;
     }
-    let Ok(base) = Url::parse(&format!("{}/", desk.base_url().deployment())) else { return false };
+    let Ok(base) = Url::parse(&format!("{}/", own.deployment())) else { return false };
     // Alone first: `https:host` names a host, though beside a base it could be taken for a path.
     let Ok(target) = Url::parse(url).or_else(|_| base.join(url)) else { return false };
     let suspicious = NEVER.contains(&target.scheme()) || !target.username().is_empty() || target.password().is_some();
@@ -59,7 +60,8 @@ mod tests {
     async fn nobody_is_sent_elsewhere() {
         let (desk, _) = testing::desk().await;
         let root = RealmPath::root();
-        let valid = |url: &str| is_valid(&desk, &root, url);
+        let own = desk.base_url();
+        let valid = |url: &str| is_valid(&desk, &root, &own, url);
         for ours in [
             "https://am.example.com:8443/am/console",
             "https://AM.example.com:8443/x?y=z#f",
@@ -109,7 +111,7 @@ mod tests {
         let key = DocumentKey::new(&root, Kind::Service, VALIDATION);
         desk.write(vec![put(key, Precondition::Any, &listed, Vec::new(), false)]).await.expect("writes");
         assert!(valid("https://app.example.org/home") && valid("https://app.example.org/home?x=y"), "listed");
-        assert!(!is_valid(&desk, &"/alpha".into(), "https://app.example.org/home"), "listed in another realm");
+        assert!(!is_valid(&desk, &"/alpha".into(), &own, "https://app.example.org/home"), "listed in another realm");
         for url in evil {
             assert!(!valid(url), "{url:?} is not listed");
         }

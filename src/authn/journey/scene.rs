@@ -1,7 +1,7 @@
 //! What a request brings along, and what everything that runs for it works with.
 
 use super::goto;
-use crate::{attempts, authn::settings::Settings, crest::Params, desk::Desk};
+use crate::{attempts, authn::settings::Settings, base_url::BaseUrl, crest::Params, desk::Desk};
 use actix_web::{
     HttpRequest,
     http::header::{ACCEPT_LANGUAGE, HeaderMap},
@@ -15,6 +15,8 @@ const MAX_LANGUAGES: usize = 16;
 
 /// The request, as far as journeys look at it.
 pub struct Incoming {
+    /// Its head.
+    http: HttpRequest,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its parameters.
@@ -35,6 +37,7 @@ impl Incoming {
         });
         let languages = languages(request.headers(), params.get("locale"));
         Self {
+            http: request.clone(),
             headers: request.headers().clone(),
             params,
             cookies: cookies.unwrap_or_default(),
@@ -98,9 +101,14 @@ pub struct Scene<'s> {
 }
 
 impl Scene<'_> {
+    /// What the realm is called from where this request comes.
+    pub fn base_url(&self) -> BaseUrl {
+        BaseUrl::in_realm(self.desk, self.realm, &self.request.http)
+    }
+
     /// `url`, if the caller may be sent there.
     pub fn valid_goto(&self, url: Option<&str>) -> Option<String> {
-        url.filter(|url| goto::is_valid(self.desk, self.realm, url)).map(str::to_owned)
+        url.filter(|url| goto::is_valid(self.desk, self.realm, &self.base_url(), url)).map(str::to_owned)
     }
 }
 

@@ -46,7 +46,7 @@ pub async fn grant(asked: &TokenRequest<'_>) -> Result<TokenResponse> {
         grant_type: GrantType::ClientCredentials,
         id: secrets::new_grant_id(client.fence),
         scope,
-        issuer: desk.base_url().issuer(&request.realm).into(),
+        issuer: request.base_url().issuer(&request.realm).into(),
         modification,
         auth_time: None,
         auth_level: None,

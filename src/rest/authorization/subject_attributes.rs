@@ -7,7 +7,6 @@ use crate::{
         Error, Head, Verb, Version,
         request::forgeable,
         response::{self, Manner},
-        version,
     },
     privileges::{Endpoint, Right},
     rest::{PlainCall, users},
@@ -32,7 +31,7 @@ async fn answer(call: &PlainCall, manner: &mut Manner) -> Result<Value, Error> {
     }
     let head = Head::parse(&call.request)?;
     (manner.pretty, manner.protocol) = (head.pretty, head.accepted.protocol);
-    manner.version = Some(version::select(&VERSIONS, head.accepted.resource)?);
+    manner.version = Some(head.settings.select(&VERSIONS, head.accepted.resource)?);
     let verb = head.verb(&call.body)?;
     match caller::authenticated(&call.desk, &call.request).await? {
         None => return Err(Error::unauthenticated()),

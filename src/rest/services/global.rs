@@ -1,7 +1,7 @@
 //! A service of the cluster: a singleton that is always there. Until somebody writes it, it has the defaults, and no
 //! document; its revision is 0 then.
 
-use super::{DEFAULTS, Defaults, Service};
+use super::{DEFAULTS, Defaults, INSTANCES, Instances, Service};
 use crate::{
     crest::{Call, Description, Error, Item, Match, Object, Resource, Shape, Version, unchanged},
     desk::put,
@@ -109,7 +109,7 @@ impl Resource for GlobalService {
         Ok(self.shown(Some(revision), &stored))
     }
 
-    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
         match name {
             "template" => {
                 let Item { mut content, .. } = self.shown(None, &Object::new());
@@ -118,7 +118,12 @@ impl Resource for GlobalService {
             }
             "schema" => Ok(Some(self.json_schema())),
             "getType" => Ok(Some(self.0.marker())),
-            "nextdescendents" => Ok(Some(json!({"result": []}))),
+            "nextdescendents" => {
+                let below = INSTANCES.iter().filter(|kind| kind.service == self.0.id);
+                let below = below.flat_map(|kind| Instances(kind).items(call));
+                let below: Vec<Value> = below.map(|item| Item { revision: None, ..item }.whole()).collect();
+                Ok(Some(json!({"result": below})))
+            }
             _ => Err(Error::unsupported_action(name)),
         }
     }

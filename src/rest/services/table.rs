@@ -7,14 +7,21 @@
 //! | `amSessionPropertyWhitelist`| authn-sessions-realms.md b.3, b.5  | sessions                                    |
 //! | `validation`                | authn-sessions-realms.md a.7       | authentication: where `goto` may lead       |
 //! | `audit`                     | authn-sessions-realms.md f.6       | kept; what is recorded is each node's configuration |
-//! | `platform`                  | authn-sessions-realms.md b.1, f.2  | cookies, `serverinfo`                       |
-//! | `dashboard`                 | authn-sessions-realms.md f.4       | kept for consoles and exports               |
-//! | `baseurl`                   | (AM's Base URL Source)             | kept for exports; our base URL is the cluster's |
-//! | `RemoteConsentService`      | oauth2-config.md §15               | kept for the sample consent service         |
+//! | `platform`                  | authn-sessions-realms.md b.1, f.2  | cookies, `serverinfo`, sessions             |
+//! | `dashboard`                 | authn-sessions-realms.md f.4       | [`crate::rest::dashboard`]                  |
+//! | `baseurl`                   | oauth2-endpoints.md §1.2           | [`crate::base_url`]                         |
+//! | `RemoteConsentService`      | oauth2-config.md §15               | kept for exports                            |
+//! | `CorsService`               | oauth2-endpoints.md §2.7           | [`crate::cors`]                             |
+//! | `rest`                      | crest.md §13.3                     | [`crate::crest::settings`]                  |
+//!
+//! What each attribute changes, and which are only kept: [`super::effects`].
 
-use super::{Defaults, PROVIDER, Service, provider};
+use super::{Defaults, OfUser, PROVIDER, Service, provider};
 use crate::{
-    crest::Object,
+    base_url::is_fixed_value,
+    config::is_context_path,
+    cors,
+    crest::{self, Object},
     rest::{
         agents::checks::web_url,
         schema::{Attribute as A, Schema, Section},
@@ -44,7 +51,12 @@ const fn with_defaults(sections: &'static [Section]) -> Schema {
 fn as_it_is(_: &mut Object) {}
 
 const fn realm_only(id: &'static str, name: &'static str, realm: Schema) -> Service {
-    Service { id, name, realm: Some(realm), global: DEFAULTS_ONLY, defaults: Defaults::Apart, complete: as_it_is }
+    let (global, defaults) = (DEFAULTS_ONLY, Defaults::Apart);
+    Service { id, name, realm: Some(realm), global, defaults, of_user: OfUser::Never, complete: as_it_is }
+}
+
+const fn cluster_only(id: &'static str, name: &'static str, global: Schema) -> Service {
+    Service { id, name, realm: None, global, defaults: Defaults::Apart, of_user: OfUser::Never, complete: as_it_is }
 }
 
 /// All services.
@@ -55,6 +67,7 @@ pub static TABLE: &[Service] = &[
         realm: Some(provider::SCHEMA),
         global: with_defaults(&[flat(PROVIDERS)]),
         defaults: Defaults::Apart,
+        of_user: OfUser::Never,
         complete: provider::complete,
     },
     Service {
@@ -70,6 +83,7 @@ pub static TABLE: &[Service] = &[
             section("dynamic", "Dynamic Attributes", SESSION_DYNAMIC),
         ]),
         defaults: Defaults::Among,
+        of_user: OfUser::Apart,
         complete: as_it_is,
     },
     realm_only("amSessionPropertyWhitelist", "Session Property Whitelist Service", schema(&[flat(WHITELIST)])),
@@ -80,19 +94,22 @@ pub static TABLE: &[Service] = &[
         realm: Some(schema(&[flat(AUDIT)])),
         global: with_defaults(&[flat(AUDIT)]),
         defaults: Defaults::Apart,
+        of_user: OfUser::Never,
         complete: as_it_is,
     },
+    cluster_only("platform", "Platform", schema(&[flat(PLATFORM)])),
     Service {
-        id: "platform",
-        name: "Platform",
-        realm: None,
-        global: schema(&[flat(PLATFORM)]),
-        defaults: Defaults::Apart,
-        complete: as_it_is,
+        of_user: OfUser::Profile,
+        ..realm_only(
+            "dashboard",
+            "Dashboard",
+            schema(&[flat(&[A::list("assignedDashboard", "Available Dashboard Apps")])]),
+        )
     },
-    realm_only("dashboard", "Dashboard", schema(&[flat(&[A::list("assignedDashboard", "Available Dashboard Apps")])])),
     realm_only("baseurl", "Base URL Source", schema(&[flat(BASE_URL)])),
     realm_only("RemoteConsentService", "Remote Consent Service", schema(&[flat(REMOTE_CONSENT)])),
+    cluster_only(cors::SERVICE, "CORS Service", schema(&[flat(&[A::flag("enabled", "Enable the CORS filter", true)])])),
+    cluster_only(crest::settings::ID, "REST APIs", schema(&[flat(REST_APIS)])),
 ];
 
 /// oauth2-config.md §13.
@@ -227,9 +244,10 @@ const BASE_URL: &[A] = &[
         &["REQUEST_VALUES", "X_FORWARDED_HEADERS", "FORWARDED_HEADER", "FIXED_VALUE", "EXTENSION_CLASS"],
         "REQUEST_VALUES",
     ),
-    A::text("fixedValue", "Fixed value base URL"),
+    A::checked("fixedValue", "Fixed value base URL", is_fixed_value),
     A::text("extensionClassName", "Extension class name"),
-    A::default_text("contextPath", "Context path", "/am"),
+    // Unset, it is where we are mounted: no service that is created with nothing said moves a realm's links elsewhere.
+    A::checked("contextPath", "Context path", is_context_path),
 ];
 
 /// oauth2-config.md §15; minutes.
@@ -242,3 +260,14 @@ const REMOTE_CONSENT: &[A] = &[
     A::int("jwkStoreCacheMissCacheTime", "JWK Store Cache Miss Cache Time (in minutes)", 0, 1),
     A::int("consentResponseTimeLimit", "Consent Response Time Limit (in minutes)", 1, 2),
 ];
+
+/// crest.md §13.3, §14, §15.
+const REST_APIS: &[A] = &[
+    A::choice("defaultVersion", "Default Version", UNVERSIONED, "Latest"),
+    A::choice("defaultProtocolVersion", "Default Protocol Version", UNVERSIONED, "Latest"),
+    A::flag("warningHeader", "Warning Header", false),
+    A::flag("csrfFilterEnabled", "CSRF Protection", true),
+    A::choice("descriptionsState", "API Descriptions", &["STATIC", "DYNAMIC", "DISABLED"], "STATIC"),
+];
+
+const UNVERSIONED: &[&str] = &["Latest", "Oldest", "None"];

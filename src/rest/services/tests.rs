@@ -390,3 +390,26 @@ async fn nobody_else_configures_anything() {
         assert!([200, 501].contains(&administrator.status), "{path}: {}", administrator.text);
     }
 }
+
+/// oauth2-endpoints §2.7: as AM's tools write it; who is told what is tested where it is decided ([`crate::cors`]).
+#[actix_web::test]
+async fn cors_is_configured_as_elsewhere() {
+    let rig = rig().await;
+    let service = rig.get(&format!("{GLOBAL}/CorsService")).await.json;
+    let marker = json!({"_id": "CorsService", "name": "CORS Service", "collection": false});
+    assert_eq!((&service["enabled"], &service["_type"]), (&json!(true), &marker));
+    let body = json!({"_id": "Cors Configuration", "enabled": true, "acceptedOrigins": ["https://app.example.com"],
+        "acceptedMethods": ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"], "acceptedHeaders": ["accept-api-version"],
+        "exposedHeaders": ["WWW-Authenticate"], "maxAge": 600, "allowCredentials": true,
+        "_type": {"_id": "configuration", "name": "Cors Configuration", "collection": true}});
+    let path = format!("{GLOBAL}/CorsService/configuration/Cors%20Configuration");
+    let created = rig.send("PUT", &path, body.clone()).await;
+    assert_eq!(created.status, 201, "{}", created.text);
+    let mut shown = rig.get(&path).await.json;
+    shown.as_object_mut().expect("an object").remove("_rev");
+    assert_eq!(shown, body);
+    let below = rig.send("POST", &format!("{GLOBAL}/CorsService?_action=nextdescendents"), json!({})).await.json;
+    assert_eq!(below["result"], json!([body]));
+    assert_eq!(rig.admin("DELETE", &path).go().await.status, 200);
+    assert_eq!(rig.get(&path).await.error(), (404, "Not Found"));
+}

@@ -2,7 +2,10 @@
 
 use crate::{
     desk::Front,
-    rest::testing::{Reply, Rig},
+    rest::{
+        Csrf, Scope, authenticate, routes,
+        testing::{Reply, Rig},
+    },
     testing,
 };
 use serde_json::{Value, json};
@@ -253,4 +256,44 @@ async fn transaction_ids_of_callers_count_where_they_are_trusted() {
         let id = echoed(forged).await;
         assert_eq!((id.len(), id == forged), (36, false), "{forged}");
     }
+}
+
+/// §13.3 holds for what is no resource, too.
+#[actix_web::test]
+async fn plain_endpoints_have_the_configured_version() {
+    let rig = Rig::new().await;
+    let authenticate = async |header: Option<&str>| {
+        let table = routes().plain(Scope::Realm, "authenticate", Csrf::Checked, authenticate::handle);
+        let mut ask = rig.bare("POST", "/authenticate").header("X-Requested-With", "test");
+        if let Some(header) = header {
+            ask = ask.header("Accept-API-Version", header);
+        }
+        let reply = ask.at(table).go().await;
+        (reply.status, reply.header("Content-API-Version").unwrap_or_default().to_owned())
+    };
+    let attributes = async || rig.bare("GET", "/subjectattributes?_queryFilter=true").session(&rig.admin).go().await;
+    let newest = (200, "resource=2.1".to_owned());
+    assert_eq!((authenticate(None).await, attributes().await.status), (newest.clone(), 200));
+    set(&rig, json!({"defaultVersion": "Oldest"})).await;
+    assert_eq!((authenticate(None).await, attributes().await.status), ((200, "resource=1.2".to_owned()), 200));
+    assert_eq!(authenticate(Some("resource=2.0")).await, newest);
+    let refused = rig.admin("PUT", PATH).header("Accept-API-Version", "protocol=2.1,resource=1.0");
+    assert_eq!(refused.json(&json!({"defaultVersion": "None"})).await.status, 200);
+    let none = (400, "No requested version specified and behavior set to NONE.");
+    assert_eq!((authenticate(None).await.0, attributes().await.error()), (400, none));
+    assert_eq!(authenticate(Some("resource=2.1")).await, newest);
+}
+
+/// The service is listed with the others, as they are.
+#[actix_web::test]
+async fn the_service_is_among_the_services() {
+    let rig = Rig::new().await;
+    let services = "/global-config/services";
+    for action in ["getAllTypes", "nextdescendents"] {
+        let listed = rig.send("POST", &format!("{services}?_action={action}"), json!({})).await.json;
+        let rest = listed["result"].as_array().into_iter().flatten().find(|one| one["_id"] == "rest");
+        assert_eq!(rest.expect("rest").get("defaultVersion").is_some(), action == "nextdescendents");
+    }
+    let listed = rig.get(&format!("{services}?_queryFilter=true")).await.json;
+    assert!(listed["result"].as_array().into_iter().flatten().any(|one| one["name"] == "REST APIs"));
 }

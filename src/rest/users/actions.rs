@@ -12,6 +12,8 @@
 use super::{Stored, check_password, find, memberships, not_found};
 use crate::{
     attempts::{self, Attempt},
+    authn::journey::goto,
+    base_url::BaseUrl,
     crest::{Call, Error, Object, Version},
     desk::put,
     rest::{
@@ -90,30 +92,12 @@ fn id_from_session(call: &Call<'_>) -> Result<Value, Error> {
     }))
 }
 
-/// Where to go after the login: only to this deployment, or nowhere that the caller chose.
+/// Where to go after the login: where a journey would lead, or nowhere that the caller chose.
 fn validate_goto(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     let goto = content.get("goto").and_then(Value::as_str).unwrap_or_default();
-    let deployment = call.desk.base_url().deployment();
-    let url = if is_own(goto, &deployment) { goto.to_owned() } else { success_url(call) };
+    let own = BaseUrl::in_realm(call.desk, call.realm, call.request);
+    let url = if goto::is_valid(call.desk, call.realm, &own, goto) { goto.to_owned() } else { success_url(call) };
     Ok(json!({"successURL": url}))
-}
-
-/// Whether a browser that follows `url` stays with `deployment`: a path from the root, or an absolute URL of the same origin.
-fn is_own(url: &str, deployment: &str) -> bool {
-    // What browsers skip or take for a slash is in no URL that we made.
-    if url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
-        return false;
-    }
-    if url.starts_with('/') {
-        return !url.starts_with("//");
-    }
-    let origin = |url: &str| {
-        let (scheme, rest) = url.split_once("://")?;
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let spelled = !authority.is_empty() && !authority.contains('@');
-        spelled.then(|| (scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()))
-    };
-    origin(url).is_some() && origin(url) == origin(deployment)
 }
 
 /// Legacy self-service is off (d.4); what is wrong with a request is told first.
@@ -139,34 +123,4 @@ pub(super) fn schema() -> Value {
         json!({"title": "Password", "type": "string", "format": "password", "required": true}),
     );
     json!({"type": "object", "properties": properties})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_own;
-
-    /// SE-05 and its kin: nobody is sent elsewhere.
-    #[test]
-    fn only_this_deployment_is_a_place_to_go() {
-        let deployment = "https://am.example.com:8443/am";
-        for own in ["/am/console", "/", "https://am.example.com:8443/x?y=z#w", "HTTPS://AM.example.com:8443"] {
-            assert!(is_own(own, deployment), "{own}");
-        }
-        for other in [
-            "",
-            "https://evil.example/",
-            "//evil.example/",
-            "/\\evil.example/",
-            "/\tx",
-            "https://am.example.com/",
-            "http://am.example.com:8443/",
-            "https://am.example.com:8443@evil.example/",
-            "https://am.example.com:8443.evil.example/",
-            "javascript:alert(1)",
-            "https:evil.example",
-            "evil",
-        ] {
-            assert!(!is_own(other, deployment), "{other}");
-        }
-    }
 }

@@ -371,6 +371,10 @@ async fn nobody_serves_himself() {
     };
     assert_eq!(goto("https://am.example.com:8443/x").await["successURL"], "https://am.example.com:8443/x");
     assert_eq!(goto("https://evil.example/x").await["successURL"], "/am/console");
+    let listed = json!({"validGotoDestinations": ["https://app.example.org:443/*"]});
+    rig.send("PUT", "/realms/root/realms/alpha/realm-config/services/validation", listed).await;
+    assert_eq!(goto("https://app.example.org/x").await["successURL"], "https://app.example.org/x");
+    assert_eq!(goto("//evil.example/x").await["successURL"], "/am/console");
 }
 
 /// d.6, oauth2-endpoints §20; G3.

@@ -8,6 +8,30 @@ use crate::{
 
 const DIGESTS: &[&str] = &["HMAC_SHA1", "HMAC_SHA256", "HMAC_SHA512"];
 
+/// A node that hands the password to a mail server: the server first, then what is the node's own.
+macro_rules! by_mail {
+    ($id:literal, $name:literal, $help:literal, [$($own:expr),+ $(,)?]) => {
+        node!(
+            $id,
+            $name,
+            &["mfa"],
+            $help,
+            Outcomes::One,
+            [
+                A::text("hostName", "Mail Server Host Name"),
+                A::int("hostPort", "Mail Server Host Port", 1, 25),
+                A::text("username", "Mail Server Authentication Username"),
+                A::secret("password", "Mail Server Authentication Password"),
+                A::text("fromEmailAddress", "Email From Address"),
+                A::choice("sslOption", "The start TLS method", &["NONE", "SSL", "START_TLS"], "SSL"),
+                A::text("smsGatewayImplementationClass", "Gateway Implementation Class"),
+                $($own),+
+            ],
+            open: true
+        )
+    };
+}
+
 /// The types, in the order of the reference.
 pub const TYPES: &[ConfigType] = &[
     node!(
@@ -27,46 +51,26 @@ pub const TYPES: &[ConfigType] = &[
         Outcomes::TrueFalse,
         [A::int("passwordExpiryTime", "One Time Password Validity Length (minutes)", 1, 5)]
     ),
-    node!(
+    by_mail!(
         "OneTimePasswordSmtpSenderNode",
         "OTP Email Sender",
-        &["mfa"],
         "Sends the one-time password by mail.",
-        Outcomes::One,
         [
-            A::text("hostName", "Mail Server Host Name"),
-            A::int("hostPort", "Mail Server Host Port", 1, 25),
-            A::text("username", "Mail Server Authentication Username"),
-            A::secret("password", "Mail Server Authentication Password"),
-            A::text("fromEmailAddress", "Email From Address"),
-            A::choice("sslOption", "The start TLS method", &["NONE", "SSL", "START_TLS"], "SSL"),
-            A::text("smsGatewayImplementationClass", "Gateway Implementation Class"),
             A::default_text("emailAttribute", "Email Attribute Name", "mail"),
             A::map("emailSubject", "The subject of the email"),
             A::map("emailContent", "The content of the email"),
-        ],
-        open: true
+        ]
     ),
-    node!(
+    by_mail!(
         "OneTimePasswordSmsSenderNode",
         "OTP SMS Sender",
-        &["mfa"],
         "Sends the one-time password as a text message.",
-        Outcomes::One,
         [
-            A::text("hostName", "Mail Server Host Name"),
-            A::int("hostPort", "Mail Server Host Port", 1, 25),
-            A::text("username", "Mail Server Authentication Username"),
-            A::secret("password", "Mail Server Authentication Password"),
-            A::text("fromEmailAddress", "Email From Address"),
-            A::choice("sslOption", "The start TLS method", &["NONE", "SSL", "START_TLS"], "SSL"),
-            A::text("smsGatewayImplementationClass", "Gateway Implementation Class"),
             A::default_text("mobilePhoneAttributeName", "Mobile Phone Number Attribute", "telephoneNumber"),
             A::text("mobileCarrierAttributeName", "Mobile Carrier Attribute"),
             A::map("smsSubject", "The subject of the message"),
             A::map("smsContent", "The content of the message"),
-        ],
-        open: true
+        ]
     ),
     node!(
         "OathRegistrationNode",
