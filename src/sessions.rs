@@ -205,7 +205,8 @@ fn no_keys(error: &crate::keys::KeyError) -> Unavailable {
     Unavailable::Unknown
 }
 
-/// What the session is about. What is said about its subject alone limits it before anything else does (b.6). An upgraded session hands on its properties and keeps the level that was reached.
+/// What the session is about. What is said about its subject alone limits it before anything else does (b.6). An upgraded
+/// session hands on its properties and keeps the level that was reached.
 fn describe(desk: &Desk, new: &New, settings: &SessionSettings) -> SessionData {
     let (key, limits) = (&new.subject, OwnLimits::of(&new.entry));
     let name = new.entry.json().get("username").and_then(|name| name.as_str()).unwrap_or(&key.id);

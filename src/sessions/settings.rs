@@ -16,6 +16,7 @@
 use crate::{
     desk::Desk,
     layers::{AUTHENTICATION, Layers, SESSION, said},
+    views::Entry,
 };
 use quorate_raft::{
     RealmPath, Span,
@@ -131,8 +132,8 @@ pub fn cookie_domains(desk: &Desk) -> Vec<String> {
 
 /// The platform's locale, as Java spells it: `en_US` unless somebody says otherwise.
 pub fn locale(desk: &Desk) -> String {
-    let entry = desk.views().entry(&DocumentKey::new(&RealmPath::root(), Kind::GlobalService, PLATFORM));
-    let said = entry.as_ref().and_then(|entry| member(entry.json(), "", "locale")?.as_str());
+    let said = Layers::of_cluster(desk.views(), PLATFORM);
+    let said = said.value("", "locale").and_then(Value::as_str);
     said.filter(|locale| !locale.is_empty()).unwrap_or("en_US").to_owned()
 }
 

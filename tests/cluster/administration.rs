@@ -235,8 +235,11 @@ async fn configuration_outlives_a_node_and_a_minority_writes_none() {
     }
 }
 
-/// What is changed in two places of one thing: where, in which version, and the two changes.
-const APART: &[(&str, &str, fn() -> [Value; 2])] = &[
+/// Two changes of one thing.
+type Changes = fn() -> [Value; 2];
+
+/// What is changed in two places at once: where, in which version, and how.
+const APART: &[(&str, &str, Changes)] = &[
     ("/json/realms/root/users/kim", "resource=4.0", || [json!({ "sn": ["Smith"] }), json!({ "givenName": ["Kim"] })]),
     ("/json/realms/root/groups/staff", "resource=4.0", || [json!({ "description": ["x"] }), json!({ "mail": ["y"] })]),
     ("/json/global-config/realms/L2FscGhh", "resource=1.0", || {
