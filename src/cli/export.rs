@@ -179,7 +179,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Of a collection. Agents are read one by one: a list shows them in another form.
+    /// Of a collection. Agents and groups are read one by one: a list shows them in another form, or not whole.
     fn plain(&mut self, kind: &'static Kind) -> Result<Object, Stopped> {
         let subtype = match kind.subtype {
             Subtype::Fixed(subtype) => Some(subtype),
@@ -191,7 +191,7 @@ impl Reader<'_> {
             let Some(id) = id_of(kind, &object) else {
                 continue;
             };
-            if subtype.is_some() {
+            if subtype.is_some() || kind.member == "userGroup" {
                 object = self.get(kind, &format!("{collection}/{}", percent::encode(&id)))?.unwrap_or(object);
             }
             if kind.member == "script" {

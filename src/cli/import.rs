@@ -21,7 +21,7 @@ use super::{
         report::{Entry, Report, Verdict},
     },
 };
-use crate::crest::Object;
+use crate::{crest::Object, host};
 use clap::Args;
 use serde_json::{Value, json};
 use std::{
@@ -328,18 +328,26 @@ impl Work {
             200 => {}
             404 => {
                 let described = self.described(item)?;
-                return Ok((Plan::Create, said(compare::unknown(&item.body, &described))));
+                let mut notes = said(compare::unknown(&item.body, &described));
+                notes.extend(needs_password(item).then(|| NO_PASSWORD.to_owned()));
+                return Ok((Plan::Create, notes));
             }
             _ => return Ok((Plan::Cannot(Verdict::Failed, reply.message()), Vec::new())),
         }
         let current = reply.json.as_object().cloned().unwrap_or_default();
         let described = self.described(item)?;
         let found = Difference::of(item.kind, &item.body, &current, &described);
-        let plan = match found.is_none() && self.has_its_secret(item)? {
-            true => Plan::Nothing,
-            false => Plan::Update,
+        let is_there = found.is_none();
+        let mut notes = said(found.unknown);
+        let plan = match is_there {
+            true if signs_in_no_more(item, &current) => {
+                notes.extend(secret(&item.body).map(|_| UNTRIED.to_owned()));
+                Plan::Nothing
+            }
+            true if self.has_its_secret(item)? => Plan::Nothing,
+            _ => Plan::Update,
         };
-        Ok((plan, said(found.unknown)))
+        Ok((plan, notes))
     }
 
     /// What the server says about a kind of object, asked once.
@@ -411,6 +419,11 @@ impl Work {
     /// Writes an object; `Err` says why the server did not take it.
     fn write(&mut self, item: &Item, create: bool, notes: &mut Vec<String>) -> Result<Result<(), String>, Unreachable> {
         let mut body = item.body.clone();
+        if create && needs_password(item) {
+            let password = format!("{:032x}{:032x}", host::random_id(), host::random_id());
+            body.insert("userpassword".into(), password.into());
+            notes.push(NO_PASSWORD.to_owned());
+        }
         let (path, version) = (item.path(), item.kind.version);
         let collection = item.kind.collection(&item.realm, item.subtype.as_deref());
         let mut by_post = false;
@@ -483,6 +496,22 @@ impl Work {
             }
         }
     }
+}
+
+/// What is said of a user without a password: exports have none, and nobody is created without one.
+const NO_PASSWORD: &str =
+    "it has no password in the file; until an administrator sets one, it has one that nobody knows";
+
+/// What is said of the password of a user who is not let in with the right one either: to set it each time would make no
+/// import the last, and to try it would count as a failed login.
+const UNTRIED: &str = "whether it has this password cannot be told while it is inactive; it was left as it is";
+
+fn signs_in_no_more(item: &Item, current: &Object) -> bool {
+    item.kind.member == "user" && current.get("inetUserStatus") == Some(&json!(["Inactive"]))
+}
+
+fn needs_password(item: &Item) -> bool {
+    item.kind.member == "user" && secret(&item.body).is_none()
 }
 
 /// The secret of an object, in the clear.

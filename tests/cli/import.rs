@@ -1,4 +1,6 @@
-//! `quorate import` and `quorate export` against real nodes.
+//! `quorate import` and `quorate export` against real nodes: configuration here, what people sign in by in [`people`].
+
+mod people;
 
 use crate::harness::{ADMIN_PASSWORD, Cluster, plain_command};
 use reqwest::{Method, StatusCode};
@@ -41,14 +43,24 @@ fn report(output: &Output) -> BTreeMap<String, (String, Value, String)> {
         .collect()
 }
 
+/// What tells when something was written, by whom, and by chance.
+const STAMPS: [&str; 8] = [
+    "meta",
+    "createdBy",
+    "creationDate",
+    "createTimestamp",
+    "lastModifiedBy",
+    "lastModifiedDate",
+    "modifyTimestamp",
+    "hashSalt",
+];
+
 /// Everything but the time and the stamps of an export: what two nodes that are configured alike have alike.
 fn comparable(mut value: Value) -> Value {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(members) => {
-                for stamp in ["meta", "createdBy", "creationDate", "lastModifiedBy", "lastModifiedDate", "hashSalt"] {
-                    members.remove(stamp);
-                }
+                members.retain(|name, _| !STAMPS.contains(&name.as_str()));
                 members.values_mut().for_each(strip);
             }
             Value::Array(items) => items.iter_mut().for_each(strip),

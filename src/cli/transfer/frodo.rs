@@ -9,8 +9,9 @@
 //! | anything else that is not empty         | told as left over, with the reason                                 |
 
 use super::{Contents, Item, Kind, Left, Realm, Shape, Subtype, Unreadable, realm_of_key, scripts};
-use crate::crest::Object;
+use crate::{crest::Object, groups::MEMBERS, rest::identity::named_user};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use quorate_raft::RealmPath;
 use serde_json::{Value, json};
 
 /// Members of what is exported that are no part of it.
@@ -229,10 +230,28 @@ pub(super) fn prepared(mut item: Item) -> Result<Item, Left> {
             let text = item.body.get("script").and_then(scripts::to_api).ok_or_else(|| left("it has no text"))?;
             item.body.insert("script".into(), text);
         }
+        "userGroup" => with_members(&mut item),
         _ => {}
     }
     item.notes.append(&mut notes);
     Ok(item)
+}
+
+/// Members of a group by their names, where the REST API has them: older releases have them at the top, and directories give
+/// users names of their own.
+fn with_members(group: &mut Item) {
+    let is_list = |name: &str| name.eq_ignore_ascii_case(MEMBERS);
+    let at_top = group.body.keys().find(|name| is_list(name)).cloned();
+    if let Some(list) = at_top.and_then(|name| group.body.remove(&name)) {
+        group.body.entry("members").or_insert_with(|| json!({MEMBERS: list}));
+    }
+    let realm = RealmPath::from(group.realm.as_str());
+    let lists = group.body.get_mut("members").and_then(Value::as_object_mut).into_iter().flatten();
+    for name in lists.filter_map(|(_, list)| list.as_array_mut()).flatten() {
+        if let Some(user) = name.as_str().and_then(|name| named_user(&realm, name)) {
+            *name = user.into();
+        }
+    }
 }
 
 /// Removes what only the system that exported it can read.

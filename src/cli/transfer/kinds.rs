@@ -241,7 +241,16 @@ pub const KINDS: &[Kind] = &[
         entities: &["Groups"],
         path: "groups",
         version: "protocol=2.0,resource=4.0",
-        ignored: &["createTimestamp", "modifyTimestamp", "universalid", "dn", "realm", "objectClass", "cn"],
+        ignored: &[
+            "createTimestamp",
+            "modifyTimestamp",
+            "universalid",
+            "dn",
+            "realm",
+            "objectClass",
+            "objectclass",
+            "cn",
+        ],
         ..BASE
     },
 ];
