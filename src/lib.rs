@@ -21,6 +21,7 @@ pub mod host;
 pub mod http;
 pub mod inheritance;
 pub mod keys;
+pub mod layers;
 pub mod node;
 pub mod oauth2;
 pub mod operate;

@@ -1,13 +1,14 @@
 //! How a realm authenticates (authn-sessions-realms.md a.12): what it says itself, else what the cluster says, else the
 //! defaults of the reference.
 
-use crate::desk::Desk;
-use quorate_raft::{Kind, RealmPath};
+use crate::{
+    crest::Object,
+    desk::Desk,
+    layers::{AUTHENTICATION, Layers},
+};
+use quorate_raft::RealmPath;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
-
-/// Id of the documents.
-const SETTINGS: &str = "authentication";
+use serde_json::Value;
 
 /// The attributes that the engine reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -124,21 +125,9 @@ fn texts<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
 impl Settings {
     /// Those of `realm`.
     pub fn of(desk: &Desk, realm: &RealmPath) -> Self {
-        let global = desk.document(&RealmPath::root(), Kind::GlobalService, SETTINGS);
-        let own = desk.document(realm, Kind::Service, SETTINGS);
-        let mut said = Map::new();
-        for entry in [global, own].into_iter().flatten() {
-            for (name, group) in entry.json().as_object().into_iter().flatten() {
-                let Value::Object(group) = group else { continue };
-                let merged = said.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
-                if let Value::Object(merged) = merged {
-                    // A `null` says nothing.
-                    merged.extend(group.iter().filter(|(_, v)| !v.is_null()).map(|(n, v)| (n.clone(), v.clone())));
-                }
-            }
-        }
+        let said = Layers::of(desk.views(), realm, AUTHENTICATION).merged();
         // Group by group: one that does not parse leaves the others alone.
-        fn group<T: Default + for<'de> Deserialize<'de>>(said: &Map<String, Value>, name: &str) -> T {
+        fn group<T: Default + for<'de> Deserialize<'de>>(said: &Object, name: &str) -> T {
             said.get(name).and_then(|group| T::deserialize(group).ok()).unwrap_or_default()
         }
         Self {
@@ -155,7 +144,7 @@ impl Settings {
 mod tests {
     use super::*;
     use crate::{desk::put, testing};
-    use quorate_raft::{DocumentKey, Precondition};
+    use quorate_raft::{DocumentKey, Kind, Precondition};
     use serde_json::json;
 
     #[actix_web::test]
@@ -164,7 +153,7 @@ mod tests {
         let root = RealmPath::root();
         assert_eq!(Settings::of(&desk, &root), Settings::default());
         let store = |kind, body: Value| {
-            put(DocumentKey::new(&root, kind, SETTINGS), Precondition::Any, &body, Vec::new(), false)
+            put(DocumentKey::new(&root, kind, AUTHENTICATION), Precondition::Any, &body, Vec::new(), false)
         };
         let global = json!({
             "core": { "orgConfig": "Global" },

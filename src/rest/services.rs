@@ -26,13 +26,14 @@ pub use realm::RealmService;
 pub use table::TABLE;
 
 use super::{Routes, Scope, schema::Schema};
-use crate::{crest::Object, desk::Desk, views::Entry};
-use quorate_raft::{DocumentKey, Kind, RealmPath};
-use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, LazyLock},
+use crate::{
+    crest::Object,
+    desk::Desk,
+    layers::{self, Layers},
 };
+use quorate_raft::{DocumentKey, RealmPath};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, sync::LazyLock};
 
 /// Id of the OAuth 2.0 provider.
 pub const PROVIDER: &str = "oauth-oidc";
@@ -77,11 +78,11 @@ impl Service {
     }
 
     fn realm_key(&self, realm: &RealmPath) -> DocumentKey {
-        DocumentKey::new(realm, Kind::Service, self.id)
+        layers::realm_key(realm, self.id)
     }
 
     fn global_key(&self) -> DocumentKey {
-        DocumentKey::new(&RealmPath::root(), Kind::GlobalService, self.id)
+        layers::cluster_key(self.id)
     }
 
     /// In the cluster's configuration, what stands for a realm that says nothing.
@@ -113,20 +114,13 @@ pub fn routes(routes: Routes) -> Routes {
 /// What holds for a service in a realm, as the views show it: call [`Desk::barrier`] first where it decides anything.
 pub struct Effective {
     service: Option<&'static Service>,
-    realm: Option<Arc<Entry>>,
-    global: Option<Arc<Entry>>,
+    said: Layers,
 }
 
-/// What holds for the service `id` in `realm`: the realm's own values, over those of the cluster, over the defaults. Costs two
+/// What holds for the service `id` in `realm`: what is said there, in the order of [`Layers`], over the default. Costs two
 /// look-ups and copies nothing. A service that does not exist has no values.
 pub fn effective(desk: &Desk, realm: &RealmPath, id: &str) -> Effective {
-    let service = Service::find(id);
-    let document = |key: DocumentKey| desk.views().entry(&key);
-    Effective {
-        service,
-        realm: service.filter(|service| service.realm.is_some()).and_then(|s| document(s.realm_key(realm))),
-        global: service.and_then(|service| document(service.global_key())),
-    }
+    Effective { service: Service::find(id), said: Layers::of(desk.views(), realm, id) }
 }
 
 /// What services say when nobody said anything, by id: what the cluster has, and what a realm has.
@@ -141,13 +135,8 @@ impl Effective {
     pub fn value(&self, section: &str, name: &str) -> Option<&Value> {
         let service = self.service?;
         let (cluster, realm) = UNSAID.get(service.id)?;
-        let own = self.realm.as_deref().map(Entry::json);
-        let global = self.global.as_deref().map(Entry::json);
-        let inherited = global.and_then(|global| service.defaults_in(global));
-        [own, inherited, global, Some(realm), Some(cluster)].into_iter().flatten().find_map(|body| {
-            let group = if section.is_empty() { Some(body) } else { body.get(section) };
-            group?.get(name)
-        })
+        let unsaid = || [realm, cluster].into_iter().find_map(|body| layers::said(body, section, name));
+        self.said.value(section, name).or_else(unsaid)
     }
 
     /// A boolean; `false` where there is none.

@@ -1,5 +1,5 @@
-//! What a realm says about its sessions (b.6, b.3, b.5): its own service document, over the global one, over the defaults of the
-//! reference. Each document is read once per revision.
+//! What a realm says about its sessions (b.6, b.3, b.5), in the order of [`crate::layers`], over the defaults of the reference.
+//! Each document is read once per revision.
 //!
 //! | setting                                              | document                                        |
 //! |------------------------------------------------------|-------------------------------------------------|
@@ -12,19 +12,19 @@
 //! a client-based session can be revoked) has no effect here: reads are linearizable, listings cost what they find, and every
 //! revocation is final on all nodes at once (G2, G3).
 
-use crate::{desk::Desk, views::Entry};
+use crate::{
+    desk::Desk,
+    layers::{AUTHENTICATION, Layers, SESSION, said},
+};
 use quorate_raft::{
-    DocumentKey, Kind, RealmPath, Span,
+    RealmPath, Span,
     sessions::{Exceeded, Quota},
 };
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
-/// Service document of limits and quotas.
-pub const SESSION: &str = "session";
 /// Service document of properties that may be seen and set.
 pub const WHITELIST: &str = "amSessionPropertyWhitelist";
-const AUTHENTICATION: &str = "authentication";
 const PLATFORM: &str = "platform";
 
 /// Longest time that a setting may name, minutes: a thousand years are as good as for ever, and do not overflow.
@@ -66,26 +66,20 @@ struct Said {
     queried: Option<BTreeSet<String>>,
 }
 
-/// What the realm's own document says, and the global one.
-fn said(desk: &Desk, realm: &RealmPath, id: &str) -> [Option<Arc<Said>>; 2] {
-    let own = desk.views().entry(&DocumentKey::new(realm, Kind::Service, id));
-    let global = desk.views().entry(&DocumentKey::new(&RealmPath::root(), Kind::GlobalService, id));
-    [own, global].map(|entry| entry.map(|entry| compiled(&entry)))
-}
-
-fn first<T>(said: &[Option<Arc<Said>>; 2], what: impl Fn(&Said) -> Option<T>) -> Option<T> {
-    said.iter().flatten().find_map(|said| what(said))
+/// What the first document says that says anything; each is read once per revision.
+fn first<T>(layers: &Layers, what: impl Fn(&Said) -> Option<T>) -> Option<T> {
+    layers.first(|entry| what(&entry.typed(Said::read)))
 }
 
 /// How old the last note of a session's use may be before a use is noted again; alone, because every request asks.
 pub fn touch_after(desk: &Desk, realm: &RealmPath) -> Span {
-    first(&said(desk, realm, SESSION), |said| said.touch_after).unwrap_or(Span::from_secs(60))
+    first(&Layers::of(desk.views(), realm, SESSION), |said| said.touch_after).unwrap_or(Span::from_secs(60))
 }
 
 impl SessionSettings {
     /// What holds in `realm`, as the views show it.
     pub fn of(desk: &Desk, realm: &RealmPath) -> Self {
-        let said = |id: &str| said(desk, realm, id);
+        let said = |id: &str| Layers::of(desk.views(), realm, id);
         let (session, whitelist, authentication) = (said(SESSION), said(WHITELIST), said(AUTHENTICATION));
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let on = first(&session, |said| said.quota_on).unwrap_or(false);
@@ -108,23 +102,13 @@ impl SessionSettings {
 
 /// Domains that session cookies are set for, besides none: as the global service `platform` says.
 pub fn cookie_domains(desk: &Desk) -> Vec<String> {
-    let entry = desk.views().entry(&DocumentKey::new(&RealmPath::root(), Kind::GlobalService, PLATFORM));
-    let domains = entry.as_ref().and_then(|entry| member(entry.json(), "", "cookieDomains"));
-    texts(domains).unwrap_or_default()
+    texts(Layers::of_cluster(desk.views(), PLATFORM).value("", "cookieDomains")).unwrap_or_default()
 }
 
 /// Whether a logout clears what a browser keeps for us (a.12, `security.addClearSiteDataHeader`): yes, unless somebody says no.
 pub fn clears_site_data(desk: &Desk, realm: &RealmPath) -> bool {
-    let keys = [
-        DocumentKey::new(realm, Kind::Service, AUTHENTICATION),
-        DocumentKey::new(&RealmPath::root(), Kind::GlobalService, AUTHENTICATION),
-    ];
-    let said = |key| member(desk.views().entry(key)?.json(), "security", "addClearSiteDataHeader")?.as_bool();
-    keys.iter().find_map(said).unwrap_or(true)
-}
-
-fn compiled(entry: &Entry) -> Arc<Said> {
-    entry.typed(Said::read)
+    let said = Layers::of(desk.views(), realm, AUTHENTICATION);
+    said.value("security", "addClearSiteDataHeader").and_then(Value::as_bool).unwrap_or(true)
 }
 
 const fn minutes(minutes: u64) -> Span {
@@ -133,12 +117,12 @@ const fn minutes(minutes: u64) -> Span {
 
 impl Said {
     fn read(body: &Value) -> Self {
-        let number = |group, name| member(body, group, name).and_then(whole);
+        let number = |group, name| said(body, group, name).and_then(whole);
         let lasting = |name| {
             let said = number("dynamic", name)?;
             Some(minutes(said.clamp(1, MOST_MINUTES)))
         };
-        let quotas = |name| member(body, "quotas", name).and_then(Value::as_str);
+        let quotas = |name| said(body, "quotas", name).and_then(Value::as_str);
         Self {
             max_life: lasting("maxSessionTime"),
             max_idle: lasting("maxIdleTime"),
@@ -147,9 +131,9 @@ impl Said {
             exceeded: quotas("behaviourWhenQuotaExhausted").and_then(exceeded),
             touch_after: number("general", "latestAccessTimeUpdateFrequency").map(Span::from_secs),
             listed: number("search", "maxSessionListSize"),
-            client_based: member(body, "general", "statelessSessionsEnabled").and_then(Value::as_bool),
-            shown: texts(member(body, "", "sessionPropertyWhitelist")),
-            queried: texts(member(body, "", "whitelistedQueryProperties")),
+            client_based: said(body, "general", "statelessSessionsEnabled").and_then(Value::as_bool),
+            shown: texts(said(body, "", "sessionPropertyWhitelist")),
+            queried: texts(said(body, "", "whitelistedQueryProperties")),
         }
     }
 }
@@ -163,13 +147,6 @@ fn exceeded(action: &str) -> Option<Exceeded> {
         "DenyAccessAction" => Some(Exceeded::DenyAccess),
         _ => None,
     }
-}
-
-/// An attribute in its group, or beside the groups, as some releases write it; global documents may hold what they say about
-/// realms in `defaults`.
-fn member<'b>(body: &'b Value, group: &str, name: &str) -> Option<&'b Value> {
-    let within = |body: &'b Value| body.get(group).and_then(|group| group.get(name)).or_else(|| body.get(name));
-    within(body).or_else(|| within(body.get("defaults")?))
 }
 
 /// A number, or a text that is one.
@@ -186,7 +163,7 @@ fn texts<C: FromIterator<String>>(value: Option<&Value>) -> Option<C> {
 mod tests {
     use super::*;
     use crate::{desk, testing};
-    use quorate_raft::Precondition;
+    use quorate_raft::{DocumentKey, Kind, Precondition};
     use serde_json::json;
 
     async fn store(desk: &Desk, key: DocumentKey, body: Value) {

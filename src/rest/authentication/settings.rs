@@ -14,13 +14,14 @@ use super::secrets::{self, Place};
 use crate::{
     crest::{Call, Error, Item, Match, Object, Resource, Shape, Version, unchanged},
     desk::{Desk, put},
+    layers::{self, Layers},
     rest::schema::{Attribute as A, LeftOut, Schema, Section},
 };
-use quorate_raft::{DocumentKey, Kind, Precondition, RealmPath, Seq};
+use quorate_raft::{DocumentKey, Precondition, RealmPath, Seq};
 use serde_json::{Value, json};
 
 /// Id of the document of a realm, and of the global one.
-pub const SETTINGS: &str = "authentication";
+pub const SETTINGS: &str = layers::AUTHENTICATION;
 
 /// Where the realm's or the cluster's settings are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,14 +127,6 @@ fn marker() -> Value {
     json!({"_id": "EMPTY", "name": "Core", "collection": false})
 }
 
-fn global_key() -> DocumentKey {
-    DocumentKey::new(&RealmPath::root(), Kind::GlobalService, SETTINGS)
-}
-
-fn realm_key(realm: &RealmPath) -> DocumentKey {
-    DocumentKey::new(realm, Kind::Service, SETTINGS)
-}
-
 fn stored(desk: &Desk, key: &DocumentKey) -> (Option<Seq>, Object) {
     match desk.views().entry(key) {
         Some(entry) => (Some(entry.document.revision), entry.json().as_object().cloned().unwrap_or_default()),
@@ -141,24 +134,9 @@ fn stored(desk: &Desk, key: &DocumentKey) -> (Option<Seq>, Object) {
     }
 }
 
-/// What is said about a realm, over what is said about all: attributes that neither names have their defaults
-/// ([`Schema::service`]).
-fn layered(global: &Object, realm: &Object) -> Object {
-    let mut both = global.clone();
-    for (name, values) in realm {
-        match (both.get_mut(name).and_then(Value::as_object_mut), values) {
-            (Some(group), Value::Object(own)) => group.extend(own.clone()),
-            _ => {
-                both.insert(name.clone(), values.clone());
-            }
-        }
-    }
-    both
-}
-
 /// The settings of a realm as they are in force: every attribute that has a value, and no secret. Pass the barrier first.
 pub fn effective(desk: &Desk, realm: &RealmPath) -> Object {
-    SCHEMA.service(&layered(&stored(desk, &global_key()).1, &stored(desk, &realm_key(realm)).1))
+    SCHEMA.service(&Layers::of(desk.views(), realm, SETTINGS).merged())
 }
 
 /// The attributes that `content` names, read; the rest is left as `former` has it.
@@ -182,15 +160,18 @@ fn read(content: &Object, former: &Object) -> Result<Object, Error> {
 impl Settings {
     fn key(self, call: &Call<'_>) -> DocumentKey {
         match self {
-            Self::Realm => realm_key(call.realm),
-            Self::Global => global_key(),
+            Self::Realm => layers::realm_key(call.realm, SETTINGS),
+            Self::Global => layers::cluster_key(SETTINGS),
         }
     }
 
     /// As it is shown: with defaults, the secret as `null`.
     fn shown(self, call: &Call<'_>, revision: Option<Seq>, own: &Object) -> Item {
         let mut groups = match self {
-            Self::Realm => SCHEMA.service(&layered(&stored(call.desk, &global_key()).1, own)),
+            Self::Realm => {
+                let (_, cluster) = stored(call.desk, &layers::cluster_key(SETTINGS));
+                SCHEMA.service(&layers::over(&cluster, own))
+            }
             Self::Global => SCHEMA.service(own),
         };
         if let Some(Value::Object(security)) = groups.get_mut(SECRET.0) {

@@ -1,4 +1,8 @@
-use crate::rest::testing::Rig;
+use crate::{
+    authn,
+    rest::testing::Rig,
+    sessions::settings::{SessionSettings, touch_after},
+};
 use quorate_raft::{Kind, RealmPath};
 use serde_json::{Value, json};
 
@@ -224,6 +228,27 @@ async fn realms_take_the_defaults_of_the_cluster_at_creation() {
     let unknown = rig.send("PUT", &global, json!({"defaults": {"nosuch": 1}})).await;
     assert_eq!(unknown.error(), (400, "Invalid attribute specified."));
     assert_eq!(read(), (Some(222), 222), "and nothing changed");
+}
+
+/// What is shown as a default holds: to say it changes nothing, for whoever reads the settings.
+#[actix_web::test]
+async fn a_default_that_is_said_is_the_one_that_held_before() {
+    let rig = rig().await;
+    let alpha = RealmPath::from("/alpha");
+    let sessions = || (SessionSettings::of(&rig.desk, &alpha), touch_after(&rig.desk, &alpha));
+    let authentication = || authn::settings::Settings::of(&rig.desk, &alpha);
+    let (of_sessions, of_authentication) = (sessions(), authentication());
+    for path in ["services/session", "services/amSessionPropertyWhitelist", "authentication"] {
+        let path = format!("/global-config/{path}");
+        let shown = rig.get(&path).await.json;
+        let written = rig.send("PUT", &path, shown).await;
+        assert_eq!(written.status, 200, "{path}: {}", written.text);
+    }
+    assert_eq!(sessions(), of_sessions);
+    let mut said = authentication();
+    // Nobody who says nothing is sent anywhere but to where our own console is.
+    assert_eq!(std::mem::take(&mut said.postauthprocess.login_success_url), ["/am/console"]);
+    assert_eq!(said, of_authentication);
 }
 
 /// authn-sessions-realms.md b.6, f.6: the values of the reference; the realm's own before the cluster's.
