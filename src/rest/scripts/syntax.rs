@@ -10,7 +10,9 @@
 //! The parser recurses with the nesting of the source. Every level costs it at least one token that is neither a name nor a
 //! number, so their count bounds the depth, whatever the source does to look harmless; the parser runs on a thread whose stack
 //! is made for that many levels, and is not asked about more than [`MAX_TOKENS`]. Where it has to look ahead it can take the
-//! square of that in time: nobody waits longer than [`PATIENCE`], and no more than two sources are looked at.
+//! square of that in time: no answer is waited for once its thread has worked for longer than [`BUDGET`], and no more than two
+//! sources are looked at. What counts is work, as the system accounts for it thread by thread: on a crowded machine an honest
+//! source takes longer, and is not refused.
 
 use crate::{consensus::Unavailable, crest::Error};
 use oxc::{
@@ -20,14 +22,27 @@ use oxc::{
     span::{GetSpan, SourceType},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
-use tokio::sync::{Semaphore, oneshot};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, oneshot},
+    time::timeout,
+};
 
 /// Most tokens that can nest.
 pub const MAX_TOKENS: usize = 1 << 13;
 
-/// How long an answer may take.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+/// How much processor time an answer may take.
+pub const BUDGET: Duration = Duration::from_secs(5);
+
+/// How often whoever waits looks whether that is in vain.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// Stack for one level, bytes; three times what the deepest construct was seen to take without optimization.
 const LEVEL_BYTES: usize = 16 << 10;
@@ -39,7 +54,10 @@ const BASE_BYTES: usize = 1 << 20;
 const MAX_MISTAKES: usize = 20;
 
 /// How many sources are looked at at once: each has a thread.
-static ROOM: Semaphore = Semaphore::const_new(2);
+const PLACES: usize = 2;
+
+/// Where all sources are looked at.
+static ROOM: LazyLock<Room> = LazyLock::new(Room::default);
 
 /// Words after which the parser goes one level deeper.
 const WORDS: [&str; 37] = [
@@ -131,26 +149,134 @@ impl Export {
 /// Parses `source`.
 ///
 /// # Errors
-/// 503 when there is no thread or no time for it, 500 when the parser fails.
+/// 503 when there is no thread for it or it takes more than its share of work, 500 when the parser fails.
 pub async fn check(source: String) -> Result<Syntax, Error> {
     let tokens = tokens_that_nest(&source);
     if tokens > MAX_TOKENS {
         let message = "The script is too long to be checked".to_owned();
         return Ok(Syntax { mistakes: vec![Mistake { line: 1, column: 1, message }], exports: Vec::new() });
     }
-    let overloaded = || Error::from(Unavailable::Overloaded);
-    let parse = async {
-        let permit = ROOM.acquire().await.map_err(|_| Error::plain(500))?;
-        let (tell, told) = oneshot::channel();
+    ROOM.look_at(tokens, move || parsed(&source)).await
+}
+
+/// A few places for parsers at work.
+struct Room {
+    places: Semaphore,
+    busy: Mutex<Vec<Arc<Work>>>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { places: Semaphore::new(PLACES), busy: Mutex::default() }
+    }
+}
+
+/// A parser at work.
+struct Work {
+    begun: Instant,
+    /// Where the system accounts for its thread; `None` inside where there is no such account.
+    account: OnceLock<Option<PathBuf>>,
+}
+
+impl Work {
+    fn new() -> Self {
+        Self { begun: Instant::now(), account: OnceLock::new() }
+    }
+
+    /// Called on the thread that does it.
+    fn begins(&self) {
+        let account = fs::read_link("/proc/thread-self").map(|own| Path::new("/proc").join(own).join("stat"));
+        self.account.get_or_init(|| account.ok().filter(|account| processor_time(account).is_some()));
+    }
+
+    /// Processor time so far; the time that has passed where the system tells none.
+    fn spent(&self) -> Duration {
+        match self.account.get() {
+            None => Duration::ZERO, // its thread has not even begun
+            Some(Some(account)) => processor_time(account).unwrap_or_default(), // it is over, and so nothing is spent
+            Some(None) => self.begun.elapsed(),
+        }
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.spent() > BUDGET
+    }
+}
+
+/// What a thread has used of the processors, as `stat` in its account says (proc(5): user and system time are the 14th and
+/// 15th fields, in hundredths of a second; the second is a name in parentheses that may hold anything).
+fn processor_time(account: &Path) -> Option<Duration> {
+    let stat = fs::read_to_string(account).ok()?;
+    let (_, after) = stat.rsplit_once(')')?;
+    let mut fields = after.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    Some(Duration::from_millis(10 * (ticks()? + ticks()?)))
+}
+
+/// A place that is taken; it is free again when the work is done, however it ended.
+struct Taken {
+    room: &'static Room,
+    work: Arc<Work>,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.room.busy.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, &self.work));
+    }
+}
+
+impl Room {
+    async fn look_at(
+        &'static self,
+        tokens: usize,
+        parse: impl FnOnce() -> Syntax + Send + 'static,
+    ) -> Result<Syntax, Error> {
+        let taken = self.place().await?;
+        let work = taken.work.clone();
+        let (tell, mut told) = oneshot::channel();
         let spawned = thread_for(tokens).spawn(move || {
-            // Whoever asked may be gone by then; the room is free when the work is done.
-            drop(tell.send(parsed(&source)));
-            drop(permit);
+            taken.work.begins();
+            let syntax = parse();
+            // Whoever asked may be gone by now.
+            drop(taken);
+            drop(tell.send(syntax));
         });
         spawned.map_err(|_| overloaded())?;
-        told.await.map_err(|_| Error::plain(500))
-    };
-    tokio::time::timeout(PATIENCE, parse).await.unwrap_or_else(|_| Err(overloaded()))
+        loop {
+            match timeout(GLANCE, &mut told).await {
+                Ok(answer) => return answer.map_err(|_| Error::plain(500)),
+                Err(_) if work.is_overdue() => return Err(overloaded()),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// A place, once there is one: unless those who have the places are not expected to leave.
+    async fn place(&'static self) -> Result<Taken, Error> {
+        let mut place = pin!(self.places.acquire());
+        loop {
+            match timeout(GLANCE, place.as_mut()).await {
+                Ok(place) => {
+                    let place = place.map_err(|_| Error::plain(500))?;
+                    let work = Arc::new(Work::new());
+                    self.busy.lock().unwrap_or_else(PoisonError::into_inner).push(work.clone());
+                    return Ok(Taken { room: self, work, _place: place });
+                }
+                Err(_) if self.is_stuck() => return Err(overloaded()),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn is_stuck(&self) -> bool {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.len() >= PLACES && busy.iter().all(|work| work.is_overdue())
+    }
+}
+
+fn overloaded() -> Error {
+    Unavailable::Overloaded.into()
 }
 
 /// A thread on which a source with so many tokens that nest can be parsed.
@@ -396,5 +522,66 @@ mod tests {
         let long = check("(".repeat(MAX_TOKENS + 1)).await.expect("an answer");
         assert_eq!(long.mistakes.first().map(|mistake| (mistake.line, mistake.column)), Some((1, 1)));
         assert_eq!(check("a.b;".repeat(MAX_TOKENS)).await, Ok(Syntax::default()), "what cannot nest is not counted");
+    }
+
+    /// Somebody's own room, so that tests that run beside this one find theirs free.
+    fn room() -> &'static Room {
+        Box::leak(Box::default())
+    }
+
+    /// A source that takes long because the machine is crowded, and not because it is much work, is waited for: its thread
+    /// does next to nothing here, for a time that would have been too long.
+    #[actix_web::test]
+    async fn waiting_is_not_work() {
+        let room = room();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let idle = room.look_at(0, move || {
+            gone.recv().unwrap_or_default();
+            Syntax::default()
+        });
+        let looked = actix_web::rt::spawn(idle);
+        let work = loop {
+            match room.busy.lock().expect("nobody failed").first() {
+                Some(work) if work.account.get().is_some() => break work.clone(),
+                _ => {}
+            }
+            tokio::task::yield_now().await;
+        };
+        let long_ago = Work { begun: Instant::now() - 10 * BUDGET, account: work.account.clone() };
+        assert!(!long_ago.is_overdue() && long_ago.spent() < BUDGET / 10, "{:?}", long_ago.spent());
+        // Work is what is counted, and so this ends.
+        let busy = room.look_at(0, || {
+            let work = Work::new();
+            work.begins();
+            while work.spent() < Duration::from_millis(100) {
+                std::hint::black_box("x".repeat(4096));
+            }
+            Syntax::default()
+        });
+        assert_eq!(busy.await, Ok(Syntax::default()));
+        go.send(()).expect("it waits");
+        assert_eq!(looked.await.expect("no panic"), Ok(Syntax::default()));
+        assert!(room.busy.lock().expect("nobody failed").is_empty());
+    }
+
+    /// Where parsers that have had their share hold all places, nobody waits for one; a parser that fails gives its place back.
+    #[actix_web::test]
+    async fn who_has_had_his_share_is_not_waited_for() {
+        let room = room();
+        assert_eq!(room.look_at(0, || panic!("a parser that fails")).await.expect_err("no answer").code(), 500);
+        assert!(room.busy.lock().expect("nobody failed").is_empty());
+        let mut held = [room.place().await.expect("a place"), room.place().await.expect("another")];
+        let waits = timeout(4 * GLANCE, room.look_at(0, Syntax::default)).await;
+        assert!(waits.is_err(), "they may leave at any time: {waits:?}");
+        for taken in &mut held {
+            // Without an account of its own, what has passed is what counts.
+            let overdue = Arc::new(Work { begun: Instant::now() - 2 * BUDGET, account: None.into() });
+            room.busy.lock().expect("nobody failed").retain(|other| !Arc::ptr_eq(other, &taken.work));
+            room.busy.lock().expect("nobody failed").push(overdue.clone());
+            taken.work = overdue;
+        }
+        assert_eq!(room.look_at(0, Syntax::default).await.expect_err("no place").code(), 503);
+        drop(held);
+        assert_eq!(room.look_at(0, Syntax::default).await, Ok(Syntax::default()));
     }
 }
