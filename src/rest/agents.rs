@@ -215,6 +215,26 @@ impl AgentType {
         Item { id: id.to_owned(), revision: Some(tag), content }
     }
 
+    /// One member of what [`plain_of`](Self::plain_of) shows, made without the others; `None` for what is of another type, or
+    /// not shown.
+    fn member_of(&self, views: &Views, row: &Row, member: &str) -> Option<Value> {
+        if !self.lists(row) {
+            return None;
+        }
+        let document = &row.entry.document;
+        let group = || inheritance::group_key(document).and_then(|key| views.entry(key));
+        match member {
+            "_rev" => Some(tag(&document.body, group().as_ref().map(|group| &*group.document.body)).into()),
+            "_type" => Some(self.marker()),
+            "userpassword" if self.shows_password => Some(Value::Null),
+            _ => {
+                let group = group();
+                let whole = inheritance::merged(row.entry.json(), group.as_deref().map(Entry::json));
+                self.schema.plain_member(whole.as_object()?, member)
+            }
+        }
+    }
+
     /// A stored agent as a list shows it; `None` for what is of another type.
     fn listed(&self, views: &Views, row: &Row) -> Option<Item> {
         self.lists(row).then(|| self.plain_of(views, row))

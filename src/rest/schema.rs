@@ -72,31 +72,27 @@ impl Schema {
         self.plain(&Object::new())
     }
 
-    /// Secrets are never among what is shown: their values are not stored here, and their names only appear where the
-    /// reference shows a `null`.
+    /// One member of what [`plain`](Self::plain) shows, without the work for the others.
+    pub fn plain_member(&self, stored: &Object, member: &str) -> Option<Value> {
+        if let Some(opaque) = stored.get(member).filter(|_| self.opaque.contains(&member)) {
+            return Some(opaque.clone());
+        }
+        if let Some(section) = self.sections.iter().find(|section| !section.name.is_empty() && section.name == member) {
+            return Some(Value::Object(self.values(section, stored, |_, _, value| Some(value))));
+        }
+        self.sections.iter().filter(|section| section.name.is_empty()).find_map(|section| {
+            match section.attributes.iter().find(|attribute| attribute.name == member) {
+                Some(attribute) => attribute.shown(section.of(stored)),
+                None if section.is_open() && !self.is_listed(section, member) => stored.get(member).cloned(),
+                None => None,
+            }
+        })
+    }
+
     fn show(&self, stored: &Object, shape: impl Fn(&Section, &Attribute, Value) -> Option<Value>) -> Object {
         let mut shown = Object::new();
         for section in self.sections {
-            let own = section.of(stored);
-            let mut values = Object::new();
-            for attribute in section.attributes {
-                let value = match attribute.form {
-                    Form::Secret => continue,
-                    Form::Others => {
-                        let others = own.into_iter().flatten().filter(|(name, _)| !self.is_listed(section, name));
-                        values.extend(others.filter_map(|(name, value)| {
-                            Some((name.clone(), shape(section, attribute, value.clone())?))
-                        }));
-                        continue;
-                    }
-                    Form::Dropped => None,
-                    _ => own.and_then(|own| own.get(attribute.name)).cloned(),
-                };
-                let value = value.unwrap_or_else(|| attribute.default.value());
-                if let Some(value) = shape(section, attribute, value) {
-                    values.insert(attribute.name.into(), value);
-                }
-            }
+            let values = self.values(section, stored, &shape);
             if section.name.is_empty() {
                 shown.extend(values);
             } else {
@@ -109,6 +105,28 @@ impl Schema {
             }
         }
         shown
+    }
+
+    /// What is shown of a section.
+    fn values(
+        &self,
+        section: &Section,
+        stored: &Object,
+        shape: impl Fn(&Section, &Attribute, Value) -> Option<Value>,
+    ) -> Object {
+        let own = section.of(stored);
+        let mut values = Object::new();
+        for attribute in section.attributes {
+            if let Form::Others = attribute.form {
+                let others = own.into_iter().flatten().filter(|(name, _)| !self.is_listed(section, name));
+                values.extend(
+                    others.filter_map(|(name, value)| Some((name.clone(), shape(section, attribute, value.clone())?))),
+                );
+            } else if let Some(value) = attribute.shown(own).and_then(|value| shape(section, attribute, value)) {
+                values.insert(attribute.name.into(), value);
+            }
+        }
+        values
     }
 
     /// Whether `name` is an attribute of its own in `section`, or something else that stands beside such.

@@ -22,8 +22,8 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 /// Agents of one type.
 pub struct Agents(pub &'static AgentType);
 
-/// Agents of one type, as queries see them. What a filter asks for beside the id may be inherited: then it costs a look at the
-/// whole agent.
+/// Agents of one type, as queries see them. What a filter asks for beside the id has its defaults and may be inherited: so the
+/// member that is asked for is made, and no other.
 pub(super) struct OfType<'v> {
     pub(super) agent_type: &'static AgentType,
     pub(super) views: &'v Views,
@@ -42,11 +42,7 @@ impl Rows for OfType<'_> {
         if member == "_id" {
             return Some(Cow::Owned((&*row.id).into()));
         }
-        let item = self.agent_type.listed(self.views, row)?;
-        match member {
-            "_rev" => item.revision.map(|tag| Cow::Owned(tag.into())),
-            other => item.content.get(other).cloned().map(Cow::Owned),
-        }
+        self.agent_type.member_of(self.views, row, member).map(Cow::Owned)
     }
 
     fn item(&self, row: &Row) -> Item {

@@ -1,5 +1,6 @@
 mod frodo;
 mod groups;
+mod members;
 mod types;
 
 use crate::rest::testing::{Reply, Rig};

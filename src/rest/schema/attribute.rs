@@ -1,6 +1,9 @@
 //! Attributes: what values they have, and what they have when nothing is said (oauth2-config.md §2.4).
 
-use crate::{crest::Error, rest::identity};
+use crate::{
+    crest::{Error, Object},
+    rest::identity,
+};
 use serde_json::{Map, Value, json};
 
 /// Largest integer: attributes are 32 bits wide.
@@ -172,6 +175,17 @@ impl Attribute {
     /// See [`Form::Others`].
     pub const fn others(label: &'static str) -> Self {
         Self { name: "", label, form: Form::Others, default: Default::None }
+    }
+
+    /// Its value among the stored ones of its section, else its default; `null` for unset. Secrets are never among what is
+    /// shown: their values are not stored here, and their names only appear where the reference shows a `null`.
+    pub(super) fn shown(&self, own: Option<&Object>) -> Option<Value> {
+        let stored = match self.form {
+            Form::Secret | Form::Others => return None,
+            Form::Dropped => None,
+            _ => own.and_then(|own| own.get(self.name)).cloned(),
+        };
+        Some(stored.unwrap_or_else(|| self.default.value()))
     }
 
     /// Whether it is never wrapped (§2.1).
