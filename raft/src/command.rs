@@ -15,6 +15,7 @@ use crate::{
     limits::DRAFT_WINDOW_MS,
     sessions::{CreateSession, DestroySession, DestroySessionsOf, StartSession, TouchSession, UpdateSession},
     time::{Span, Stamp},
+    transactions::Transact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,8 @@ pub enum Command {
     NoteFailure(NoteFailure),
     /// Forget failed attempts after one that succeeded.
     ClearFailures(ClearFailures),
+    /// Open, begin, complete or use a transaction.
+    Transact(Transact),
 }
 
 impl Command {
@@ -108,6 +111,7 @@ impl Command {
             Self::DestroySessionsOf(_) => "destroy_sessions_of",
             Self::NoteFailure(_) => "note_failure",
             Self::ClearFailures(_) => "clear_failures",
+            Self::Transact(_) => "transact",
         }
     }
 }
@@ -159,7 +163,7 @@ pub enum Refusal {
     MissingVerifier,
     /// `code_verifier` does not match. The code is spent now.
     WrongVerifier,
-    /// No such token, or it is dead already.
+    /// No such token, or it is dead already; no such transaction, or one that is at another stage or about something else.
     UnknownToken,
     /// No such session, or it has ended.
     UnknownSession,
