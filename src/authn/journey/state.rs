@@ -237,6 +237,9 @@ pub struct Journey {
     pub no_session: bool,
     /// The token of the session that will be upgraded: its owner's, who carries the journey.
     pub upgrades: Option<String>,
+    /// The id of the transaction that it confirms; then the session stays as it is.
+    #[serde(default)]
+    pub transaction: Option<String>,
     /// Longest life of the session, minutes.
     pub max_session: Option<u64>,
     /// Longest pause of the session, minutes.
