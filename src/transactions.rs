@@ -46,8 +46,8 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// Digest of what is confirmed. The user's fence is part of it: what was confirmed before all sessions of
-    /// the user ended is worth nothing afterwards (G3).
+    /// Digest of what is confirmed. The user's fence is part of it: what was confirmed before it moved is
+    /// worth nothing afterwards (G3).
     pub fn what(&self) -> TokenHash {
         let TransactionAsk { resource, user, strategy, specifier, .. } = *self.condition;
         let mut message = Vec::new();
