@@ -12,6 +12,7 @@
 //! | authorization.md §4.16 | transactions are confirmed                | [`confirm`]          |
 //! | a.13, a.18  | trees and chains as they are stored                  | [`model`]            |
 //! | a.15        | nodes                                                | [`nodes`]            |
+//! | a.15        | persistent cookies                                   | [`persistent`]       |
 //! | a.16        | the engine, and what it knows                        | [`engine`], [`state`] |
 //! | a.18        | chains                                               | [`chain`]            |
 //!
@@ -28,6 +29,7 @@ pub mod finish;
 pub mod goto;
 pub mod model;
 pub mod nodes;
+pub mod persistent;
 pub mod scene;
 pub mod state;
 #[cfg(test)]
@@ -203,6 +205,7 @@ async fn begin(scene: &Scene<'_>, request: &HttpRequest, body: &Object) -> Resul
         level: 0,
         properties: BTreeMap::new(),
         cookies: Vec::new(),
+        persistent: Vec::new(),
         success_details: Map::new(),
         failure_details: Map::new(),
         counted: BTreeSet::new(),

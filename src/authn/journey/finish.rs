@@ -13,6 +13,7 @@
 use super::{
     chain,
     failure::{Code, Failure},
+    persistent,
     scene::Scene,
     state::{CustomCookie, Journey},
 };
@@ -160,16 +161,16 @@ pub async fn succeed(scene: &Scene<'_>, journey: Journey) -> Result<Success, Fai
         true => None,
         false => Some(start(scene, &journey, &key, entry.clone(), &url).await?),
     };
+    let mut cookies = persistent::cookies(scene, &journey, &key, &entry);
     forget(scene, &journey, &key, &entry).await;
     let principal = sessions::universal_id(scene.realm, &key);
     let (service, session) = (journey.service.name(), started.is_some());
     record(scene.desk, scene.realm, AuthenticationEvent::Succeeded { service, principal: &principal, session });
-    Ok(Success {
-        session: started,
-        success_url: url,
-        details: journey.success_details,
-        cookies: if journey.no_session { Vec::new() } else { journey.cookies },
-    })
+    cookies.extend(journey.cookies);
+    if journey.no_session {
+        cookies.clear();
+    }
+    Ok(Success { session: started, success_url: url, details: journey.success_details, cookies })
 }
 
 async fn start(

@@ -3,7 +3,7 @@
 //! Shared and secure state travel to the client and back, encrypted ([`super::auth_id`]); transient state lives as long as
 //! one request. Values of it that a node still ahead asks for become secure state when the journey pauses.
 
-use super::callback::Asked;
+use super::{callback::Asked, persistent::Wish};
 use quorate_raft::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -223,6 +223,9 @@ pub struct Journey {
     pub properties: BTreeMap<String, String>,
     /// Cookies for the browser.
     pub cookies: Vec<CustomCookie>,
+    /// Cookies that let whoever this is in again.
+    #[serde(default)]
+    pub persistent: Vec<Wish>,
     /// Members for the answer of success.
     pub success_details: Map<String, Value>,
     /// Members for the answer of failure.
