@@ -1,7 +1,7 @@
 //! The flow of authorization.md §4.16, in its order, over HTTP.
 
 use crate::{
-    authn::journey::testing::{Am, PASSWORD, named, token, types},
+    authn::journey::testing::{Am, PASSWORD, Plan, named, token, types},
     rest::testing::Reply,
 };
 use futures_util::future::join_all;
@@ -23,7 +23,7 @@ impl Am {
         am.admin("/resourcetypes?_action=create", &w).await;
         let set = json!({"name": "w", "applicationType": "iPlanetAMWebAgentService", "resourceTypeUuids": ["W"]});
         am.admin("/applications?_action=create", &set).await;
-        let plan: &[(&str, &str, Value, &[(&str, &str)])] = &[
+        let plan: &[Plan<'_>] = &[
             ("name", "UsernameCollectorNode", json!({}), &[("outcome", "password")]),
             ("password", "PasswordCollectorNode", json!({}), &[("outcome", "decide")]),
             ("decide", "DataStoreDecisionNode", json!({}), &[("true", "SUCCESS"), ("false", "FAILURE")]),

@@ -1,7 +1,7 @@
 //! Persistent cookies, over HTTP.
 
 use crate::{
-    authn::journey::testing::{Am, PASSWORD, named, types},
+    authn::journey::testing::{Am, PASSWORD, Plan, named, types},
     desk::put,
     rest::testing::Reply,
 };
@@ -13,7 +13,7 @@ const ENDS: &[(&str, &str)] = &[("true", "SUCCESS"), ("false", "name")];
 
 /// Tree `Remember` of a realm: whoever has a cookie is known, everybody else signs in and gets one.
 async fn plant(am: &Am, realm: &RealmPath, decision: Value, set: Value) {
-    let plan: &[(&str, &str, Value, &[(&str, &str)])] = &[
+    let plan: &[Plan<'_>] = &[
         ("cookie", "PersistentCookieDecisionNode", decision, ENDS),
         ("name", "UsernameCollectorNode", json!({}), &[("outcome", "password")]),
         ("password", "PasswordCollectorNode", json!({}), &[("outcome", "set")]),
