@@ -13,6 +13,7 @@ mod grant_sets;
 pub mod owner;
 pub mod policy_sets;
 pub mod sessions;
+mod transactions;
 
 use self::owner::Owner;
 use crate::views::Views;
@@ -20,7 +21,7 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, dev::ToEnvelo
 use futures_util::future::join_all;
 use quorate_raft::{
     Attempts, Blacklist, Command, Committed, Documents, Frozen, GrantSets, Outcome, Owned, Owners, Sessions, Stamp,
-    State,
+    State, Transactions,
     attempts::AttemptCommand,
     blacklist::BlacklistCommand,
     documents::{DocumentChange, DocumentCommand},
@@ -28,6 +29,7 @@ use quorate_raft::{
     limits::SHARDS,
     owners::{Split, Task, split},
     sessions::SessionCommand,
+    transactions::Transact,
 };
 use std::sync::{
     Arc,
@@ -72,6 +74,7 @@ pub struct Actors {
     blacklist: Addr<Owner<Blacklist>>,
     sessions: Addr<Owner<Sessions>>,
     attempts: Addr<Owner<Attempts>>,
+    transactions: Addr<Owner<Transactions>>,
     documents: Addr<documents::DocumentsOwner>,
     policy_sets: Addr<policy_sets::PolicySetsOwner>,
     deaths: Vec<NextDeath>,
@@ -109,7 +112,7 @@ impl Actors {
     /// Starts all owners on the given arbiters, grant-set shards dealt round.
     pub fn start(arbiters: &[ArbiterHandle], views: Arc<Views>) -> Option<Self> {
         let first = arbiters.first()?;
-        let deaths: Vec<NextDeath> = (0..SHARDS + 4).map(|_| NextDeath::default()).collect();
+        let deaths: Vec<NextDeath> = (0..SHARDS + 5).map(|_| NextDeath::default()).collect();
         deaths.iter().for_each(|death| death.set(None));
         let grants = deaths
             .iter()
@@ -122,14 +125,15 @@ impl Actors {
             .collect();
         let mut rest = deaths.iter().skip(usize::from(SHARDS)).cloned();
         let (blacklist_death, session_death, answer_death) = (rest.next()?, rest.next()?, rest.next()?);
-        let attempts_death = rest.next()?;
+        let (attempts_death, transactions_death) = (rest.next()?, rest.next()?);
         let own = || views.clone();
-        let (a, b, c, d, e) = (own(), own(), own(), own(), own());
+        let (a, b, c, d, e, f) = (own(), own(), own(), own(), own(), own());
         Some(Self {
             grants,
             blacklist: start(first, move || Owner::new(a, blacklist_death)),
             sessions: start(first, move || Owner::new(b, session_death)),
             attempts: start(first, move || Owner::new(e, attempts_death)),
+            transactions: start(first, move || Owner::new(f, transactions_death)),
             documents: start(first, move || documents::DocumentsOwner::new(c, answer_death)),
             policy_sets: start(first, move || policy_sets::PolicySetsOwner::new(d)),
             deaths,
@@ -169,7 +173,7 @@ impl Actors {
 impl Owners for Actors {
     async fn apply(&self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
         let reached = batch.last().map(|committed| (committed.at, committed.seq));
-        let Split { grants, blacklist, sessions, attempts, documents, mut outcomes } = split(batch);
+        let Split { grants, blacklist, sessions, attempts, transactions, documents, mut outcomes } = split(batch);
         let grants = self.grants.iter().zip(grants).filter(|(_, tasks)| !tasks.is_empty());
         let grants = join_all(grants.map(|(owner, tasks)| ask(owner, Apply::<GrantCommand>(tasks))));
         let blacklist = async {
@@ -190,15 +194,21 @@ impl Owners for Actors {
                 false => ask(&self.attempts, Apply::<AttemptCommand>(attempts)).await,
             }
         };
+        let transactions = async {
+            match transactions.is_empty() {
+                true => Vec::new(),
+                false => ask(&self.transactions, Apply::<Transact>(transactions)).await,
+            }
+        };
         let documents = async {
             match documents.is_empty() {
                 true => Vec::new(),
                 false => self.apply_documents(documents).await,
             }
         };
-        let (grants, blacklist, sessions, attempts, documents) =
-            tokio::join!(grants, blacklist, sessions, attempts, documents);
-        let others = blacklist.into_iter().chain(sessions).chain(attempts).chain(documents);
+        let (grants, blacklist, sessions, attempts, transactions, documents) =
+            tokio::join!(grants, blacklist, sessions, attempts, transactions, documents);
+        let others = blacklist.into_iter().chain(sessions).chain(attempts).chain(transactions).chain(documents);
         for (place, outcome) in grants.into_iter().flatten().chain(others) {
             if let Some(slot) = outcomes.get_mut(place) {
                 *slot = outcome;
@@ -219,19 +229,21 @@ impl Owners for Actors {
             ask(&self.blacklist, Freeze::<Blacklist>::now()).await,
             ask(&self.sessions, Freeze::<Sessions>::now()).await,
             ask(&self.attempts, Freeze::<Attempts>::now()).await,
+            ask(&self.transactions, Freeze::<Transactions>::now()).await,
             ask(&self.documents, Freeze::<Documents>::now()).await,
         )
     }
 
     async fn install(&self, state: State) {
-        let State { grants, blacklist, sessions, attempts, documents } = state;
-        let others = [blacklist.now(), sessions.now(), attempts.now(), documents.now()];
+        let State { grants, blacklist, sessions, attempts, transactions, documents } = state;
+        let others = [blacklist.now(), sessions.now(), attempts.now(), transactions.now(), documents.now()];
         let now = grants.iter().map(GrantSets::now).chain(others).max();
         join_all(self.grants.iter().zip(grants).map(|(owner, shard)| ask(owner, Install(shard)))).await;
         ask(&self.blacklist, Install(blacklist)).await;
         ask(&self.sessions, Install(sessions)).await;
         self.views.forget_ended();
         ask(&self.attempts, Install(attempts)).await;
+        ask(&self.transactions, Install(transactions)).await;
         let policy: Vec<DocumentChange> = documents.iter().filter(|(key, _)| policy_sets::concerns(key)).collect();
         ask(&self.documents, Install(documents)).await;
         ask(&self.policy_sets, Install(policy)).await;

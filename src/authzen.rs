@@ -184,7 +184,7 @@ impl<'b> Evaluation<'b> {
     }
 
     /// The decision, and whether it permits.
-    fn decide(&self, desk: &Desk, realm: &RealmPath) -> Result<(Value, bool), Failure> {
+    async fn decide(&self, desk: &Desk, realm: &RealmPath) -> Result<(Value, bool), Failure> {
         let Some(set) = desk.policy_set(realm, self.set) else {
             return Ok((json!({"decision": false}), false));
         };
@@ -197,9 +197,10 @@ impl<'b> Evaluation<'b> {
             environment: &self.environment,
             purpose: Purpose::AuthZen,
         };
-        let decisions = question.decide(&[self.resource.to_owned()]).map_err(|error| match error {
+        let decisions = question.decide(&[self.resource.to_owned()]).await.map_err(|error| match error {
             NoDecision::Refused(refused) => Failure::new(refused.status(), refused.message()),
             NoDecision::Unrecorded(_) => Unavailable::Overloaded.into(),
+            NoDecision::Unavailable(unavailable) => unavailable.into(),
         })?;
         let Some(row) = decisions.first() else {
             return Ok((json!({"decision": false}), false));
@@ -234,10 +235,10 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 }
 
 /// Access Evaluations API.
-fn evaluations(desk: &Desk, realm: &RealmPath, body: &Object) -> Result<Value, Failure> {
+async fn evaluations(desk: &Desk, realm: &RealmPath, body: &Object) -> Result<Value, Failure> {
     let all = match body.get("evaluations") {
-        None | Some(Value::Null) => return single(desk, realm, body),
-        Some(Value::Array(all)) if all.is_empty() => return single(desk, realm, body),
+        None | Some(Value::Null) => return single(desk, realm, body).await,
+        Some(Value::Array(all)) if all.is_empty() => return single(desk, realm, body).await,
         Some(Value::Array(all)) if all.len() <= MAX_EVALUATIONS => all,
         Some(Value::Array(_)) => return Err(Failure::bad(format!("more than {MAX_EVALUATIONS} evaluations"))),
         Some(_) => return Err(Failure::bad("evaluations must be an array")),
@@ -246,7 +247,10 @@ fn evaluations(desk: &Desk, realm: &RealmPath, body: &Object) -> Result<Value, F
     let mut decisions = Vec::with_capacity(all.len());
     for evaluation in all {
         let own = evaluation.as_object().ok_or_else(|| Failure::bad("an evaluation must be an object"))?;
-        let decided = Evaluation::of(own, body).and_then(|evaluation| evaluation.decide(desk, realm));
+        let decided = match Evaluation::of(own, body) {
+            Ok(evaluation) => evaluation.decide(desk, realm).await,
+            Err(failure) => Err(failure),
+        };
         let (decision, permitted) = match decided {
             Ok(decided) => decided,
             // Nothing was decided, and nothing will be.
@@ -262,9 +266,9 @@ fn evaluations(desk: &Desk, realm: &RealmPath, body: &Object) -> Result<Value, F
 }
 
 /// Access Evaluation API.
-fn single(desk: &Desk, realm: &RealmPath, body: &Object) -> Result<Value, Failure> {
+async fn single(desk: &Desk, realm: &RealmPath, body: &Object) -> Result<Value, Failure> {
     let none = Object::new();
-    Evaluation::of(body, &none)?.decide(desk, realm).map(|(decision, _)| decision)
+    Evaluation::of(body, &none)?.decide(desk, realm).await.map(|(decision, _)| decision)
 }
 
 /// Whoever asks must be one who may.
@@ -321,7 +325,7 @@ async fn answer(desk: &Desk, request: &HttpRequest, payload: web::Payload) -> Re
     let Some(Value::Object(body)) = parse(&body)? else {
         return Err(Failure::bad("the body must be a JSON object"));
     };
-    if several { evaluations(desk, &realm, &body) } else { single(desk, &realm, &body) }
+    if several { evaluations(desk, &realm, &body).await } else { single(desk, &realm, &body).await }
 }
 
 /// A request id that the caller chose comes back, as long as it could be one.

@@ -7,7 +7,8 @@
 //! | §2.6.2, §3.1     | what the evaluated subject contains                    | [`Who`]                  |
 //! | §4               | what conditions may look at                            | `session`, [`Question`]  |
 //! | §6.4             | a policy that cannot be evaluated contributes nothing  | `tell`                   |
-//! | §6.9             | read your writes; side effects                         | [`Question::decide`]     |
+//! | §6.9             | read your writes; side effects                         | [`Question::decide`], `effects` |
+//! | §4.16            | what a user has to confirm, and has                    | `services`, `effects`    |
 //! | §6.4             | strict mode: then there is no decision                 | [`Rules::strict`]        |
 //! | extension        | a decision that is no older than a revision            | [`at_least`]             |
 //! | extension        | trying things out is bounded (PD-14)                   | [`DryRuns`]              |
@@ -15,26 +16,31 @@
 //! Callers pass the barrier before they ask (G2): then a decision reflects every policy that was acknowledged before.
 
 mod dry_runs;
+mod effects;
+mod services;
 
 pub use dry_runs::{DryRuns, TooMany};
+
+use self::services::{Asked, Transactions};
 
 use crate::{
     audit::{DecisionEvent as Event, Full, Principal, Purpose},
     caller::Caller,
+    consensus::Unavailable,
     crest,
     desk::Desk,
     host,
     policy::{
         self, PolicySetIndex,
-        circumstances::{Circumstances, Effect, Environment, Services},
+        circumstances::{Circumstances, Environment},
         decide::{self, Decided, Decision, Request},
         explain::{self, Explanation},
         model::Policy,
-        subject::{Claims, Fault, Profile, Qualified, Session, Subject, UniversalId},
+        subject::{Claims, Profile, Qualified, Session, Subject, UniversalId},
         tree,
     },
     rest::identity::named_user,
-    sessions::{self, universal_id},
+    sessions::universal_id,
     telemetry::{self, label},
     views::Views,
 };
@@ -150,13 +156,6 @@ fn groups(desk: &Desk, user: &DocumentKey) -> Vec<UniversalId> {
     ids.map(|id| UniversalId::new(universal_id(&user.realm, &group(id)))).collect()
 }
 
-/// Whom conditions may ask (§4.14): users have groups, nobody else does.
-impl Services for Desk {
-    fn groups(&self, of: &UniversalId) -> Result<Vec<UniversalId>, Fault> {
-        Ok(located(self.views(), of.as_str()).map(|user| groups(self, &user)).unwrap_or_default())
-    }
-}
-
 /// The user behind a universal id.
 fn located(views: &Views, id: &str) -> Option<DocumentKey> {
     let id = id.to_lowercase();
@@ -228,6 +227,9 @@ pub enum NoDecision {
     /// It could not be recorded.
     #[error(transparent)]
     Unrecorded(#[from] Full),
+    /// What it asks to be done was not decided (G7).
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 /// Most policies that one event names, by name those that come first: an event must not grow with a policy set.
@@ -262,22 +264,41 @@ pub struct Question<'q> {
 }
 
 impl Question<'_> {
-    fn circumstances(&self) -> Circumstances<'_> {
+    fn circumstances<'a>(&'a self, asked: &'a Asked<'_>) -> Circumstances<'a> {
         let told = Circumstances::new(self.realm.as_str(), self.environment, now());
-        Circumstances { services: self.desk, ..told }
+        Circumstances { services: asked, ..told }
     }
 
-    fn request<'r>(&'r self, resources: &'r [String]) -> Request<'r> {
-        Request { resources, subject: &self.who.subject, circumstances: self.circumstances() }
+    fn request<'r>(&'r self, resources: &'r [String], asked: &'r Asked<'_>) -> Request<'r> {
+        Request { resources, subject: &self.who.subject, circumstances: self.circumstances(asked) }
     }
 
-    /// Decides each resource, and does what the decisions ask for.
+    /// Decides each resource, and does what the decisions ask for. What users have to confirm, and what they have confirmed
+    /// and is used now, is in the log when this returns; of a confirmation that somebody else used meanwhile, on whatever
+    /// node, the answer knows.
     ///
     /// # Errors
-    /// [`NoDecision`]: then nothing was done.
-    pub fn decide(&self, resources: &[String]) -> Result<Vec<Decision>, NoDecision> {
-        let decisions = self.try_out(resources)?;
+    /// [`NoDecision`]: then nothing was allowed.
+    pub async fn decide(&self, resources: &[String]) -> Result<Vec<Decision>, NoDecision> {
+        let decide = |asked: &Asked<'_>| {
+            let start = Instant::now();
+            let decided = decide::decide_and_tell(self.set, &self.request(resources, asked))?;
+            Ok((decided, self.timed(start)))
+        };
+        let (decided, duration) = self.settled(decide).await?;
+        let decisions = self.told(decided, duration)?;
         decisions.iter().try_for_each(|decision| self.judge(decision))?;
+        self.carry_out(&decisions);
+        Ok(decisions)
+    }
+
+    /// As [`decide`](Self::decide), for a token that is being issued: nobody is there who could be asked to confirm anything,
+    /// so a policy that wants that cannot be evaluated.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub fn decide_for_token(&self, resources: &[String]) -> Result<Vec<Decision>, NoDecision> {
+        let decisions = self.unsettled(resources, Transactions::Unsupported)?;
         self.carry_out(&decisions);
         Ok(decisions)
     }
@@ -300,9 +321,18 @@ impl Question<'_> {
     /// # Errors
     /// As [`decide`](Self::decide).
     pub fn try_out(&self, resources: &[String]) -> Result<Vec<Decision>, NoDecision> {
+        self.unsettled(resources, Transactions::DryRun)
+    }
+
+    fn unsettled(&self, resources: &[String], transactions: Transactions) -> Result<Vec<Decision>, NoDecision> {
         let start = Instant::now();
-        let decided = decide::decide_and_tell(self.set, &self.request(resources))?;
-        let duration = self.timed(start);
+        let asked = Asked::new(self, transactions);
+        let decided = decide::decide_and_tell(self.set, &self.request(resources, &asked))?;
+        self.told(decided, self.timed(start))
+    }
+
+    /// Counts and records what was decided.
+    fn told(&self, decided: Vec<Decided<'_>>, duration: Duration) -> Result<Vec<Decision>, NoDecision> {
         self.warn(decided.iter().map(|decided| &decided.decision));
         let told = |Decided { decision, asked }| {
             self.tell(&decision, duration, || asked.into_iter().cloned().collect())?;
@@ -315,10 +345,13 @@ impl Question<'_> {
     ///
     /// # Errors
     /// As [`decide`](Self::decide).
-    pub fn tree(&self, resource: &str) -> Result<Vec<Decision>, NoDecision> {
-        let start = Instant::now();
-        let rows = tree::evaluate_tree(self.set, resource, &self.who.subject, &self.circumstances())?;
-        let duration = self.timed(start);
+    pub async fn tree(&self, resource: &str) -> Result<Vec<Decision>, NoDecision> {
+        let decide = |asked: &Asked<'_>| {
+            let start = Instant::now();
+            let rows = tree::evaluate_tree(self.set, resource, &self.who.subject, &self.circumstances(asked))?;
+            Ok((rows, self.timed(start)))
+        };
+        let (rows, duration) = self.settled(decide).await?;
         self.warn(rows.first());
         if let Some(first) = rows.first() {
             self.tell(first, duration, || self.asked(first))?;
@@ -334,7 +367,8 @@ impl Question<'_> {
     /// As [`decide`](Self::decide).
     pub fn explain(&self, resources: &[String]) -> Result<Vec<Explanation>, NoDecision> {
         let start = Instant::now();
-        let explanations = explain::explain(self.set, &self.request(resources))?;
+        let asked = Asked::new(self, Transactions::DryRun);
+        let explanations = explain::explain(self.set, &self.request(resources, &asked))?;
         let duration = self.timed(start);
         self.warn(explanations.iter().map(|explanation| &explanation.decision));
         for Explanation { decision, .. } in &explanations {
@@ -409,16 +443,5 @@ impl Question<'_> {
             principal: self.who.principal(),
             duration,
         })
-    }
-
-    /// §4.11: a condition that found the session too old may want it gone. There are no module instances, transactions or
-    /// scripts here, so nothing else can be asked for.
-    fn carry_out(&self, decisions: &[Decision]) {
-        let terminate = decisions.iter().any(|decision| decision.effects.contains(&Effect::TerminateSession));
-        if let (true, Some(owner)) = (terminate, self.who.owner.clone()) {
-            let desk = self.desk.clone();
-            // The decision has been made without the session; whether it is gone already does not change it.
-            actix_web::rt::spawn(async move { sessions::end(&desk, &owner).await });
-        }
     }
 }

@@ -37,4 +37,5 @@ pub mod sessions;
 pub mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod transactions;
 pub mod views;

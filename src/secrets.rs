@@ -23,6 +23,8 @@ pub enum HandleKind {
     Jti = 4,
     /// `otk` of a step of a journey.
     Step = 16,
+    /// Id of a transaction.
+    Transaction = 17,
 }
 
 /// Characters of a handle.

@@ -9,7 +9,7 @@ pub use ordered::{Ordered, Row};
 use papaya::{HashMap, HashSet};
 use quorate_raft::{
     AccessToken, ByHash, Document, DocumentKey, GrantId, Kind, RealmPath, Seq, Session, Stamp, TokenHash,
-    attempts::Counter, grant_sets::StoredCode,
+    attempts::Counter, grant_sets::StoredCode, transactions::Transaction,
 };
 use serde_json::Value;
 use std::{
@@ -95,6 +95,8 @@ pub struct Views {
     pub sessions: HashView<Arc<Session>>,
     /// Failed attempts.
     pub attempts: HashView<Counter>,
+    /// What users have to confirm, or have.
+    pub transactions: HashView<Arc<Transaction>>,
     /// Documents.
     pub documents: HashMap<DocumentKey, Arc<Entry>>,
     /// Realms among them, by name and by alias.
@@ -202,6 +204,12 @@ impl Views {
     pub fn attempts(&self, key: &TokenHash) -> Option<Counter> {
         let now = self.log_time();
         self.attempts.pin().get(key).copied().filter(|counter| counter.until > now)
+    }
+
+    /// The transaction under `hash`, at whatever stage, unless log time has passed its end.
+    pub fn transaction(&self, hash: &TokenHash) -> Option<Arc<Transaction>> {
+        let now = self.log_time();
+        self.transactions.pin().get(hash).filter(|transaction| transaction.expires() > now).cloned()
     }
 
     /// Whether a client-based token is revoked, by the hash of its `jti` and by its family.

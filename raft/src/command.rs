@@ -15,6 +15,7 @@ use crate::{
     limits::DRAFT_WINDOW_MS,
     sessions::{CreateSession, DestroySession, DestroySessionsOf, StartSession, TouchSession, UpdateSession},
     time::{Span, Stamp},
+    transactions::Transact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,8 @@ pub enum Command {
     ClearFailures(ClearFailures),
     /// As [`DeleteRealm`](Self::DeleteRealm), under a condition.
     RemoveRealm(RemoveRealm),
+    /// Open, begin, complete or use a transaction.
+    Transact(Transact),
 }
 
 impl Command {
@@ -111,6 +114,7 @@ impl Command {
             Self::NoteFailure(_) => "note_failure",
             Self::ClearFailures(_) => "clear_failures",
             Self::RemoveRealm(_) => "remove_realm",
+            Self::Transact(_) => "transact",
         }
     }
 }
@@ -162,7 +166,7 @@ pub enum Refusal {
     MissingVerifier,
     /// `code_verifier` does not match. The code is spent now.
     WrongVerifier,
-    /// No such token, or it is dead already.
+    /// No such token, or it is dead already; no such transaction, or one that is at another stage or about something else.
     UnknownToken,
     /// No such session, or it has ended.
     UnknownSession,

@@ -1,7 +1,7 @@
 //! Everything that must come out the same on every node: no clock, no dice, no HTTP, no actors.
 //!
 //! Read `ids`, `token`, `time` (nouns), `command` (verbs), `grant_sets`, `blacklist`, `sessions`, `attempts`,
-//! `documents` (their effect), `state` (all of it together), `owners` (who holds it), `store` (openraft and sled).
+//! `transactions`, `documents` (their effect), `state` (all of it together), `owners` (who holds it), `store` (openraft and sled).
 //!
 //! | id  | invariant                                                | held by                              |
 //! |-----|----------------------------------------------------------|--------------------------------------|
@@ -30,6 +30,7 @@ pub mod state;
 pub mod store;
 pub mod time;
 pub mod token;
+pub mod transactions;
 
 pub use attempts::Attempts;
 pub use blacklist::Blacklist;
@@ -43,3 +44,4 @@ pub use sessions::{Session, SessionData, Sessions};
 pub use state::{Frozen, State};
 pub use time::{Span, Stamp};
 pub use token::{Challenge, TokenHash};
+pub use transactions::Transactions;

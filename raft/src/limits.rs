@@ -27,6 +27,15 @@ pub const MAX_ATTEMPTS: usize = 1 << 17;
 /// Keys under which one attempt is counted, cleared or held up.
 pub const MAX_COUNTS: usize = 4;
 
+/// Transactions of the cluster.
+pub const MAX_TRANSACTIONS: usize = 1 << 16;
+
+/// Transactions of one subject; one more takes the place of the oldest of them.
+pub const MAX_TRANSACTIONS_OF: usize = 64;
+
+/// Bytes of a transaction's strategy and of what specifies it, together.
+pub const MAX_STRATEGY_BYTES: usize = 512;
+
 /// Document proposals whose answers are remembered for retries; beyond it a proposal is refused (`Full`), for what is
 /// remembered must not be forgotten early. Two thousand a second, without end.
 pub const MAX_ANSWERS: usize = 1 << 18;

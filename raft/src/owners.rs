@@ -12,6 +12,7 @@ use crate::{
     sessions::SessionCommand,
     state::{Frozen, State},
     time::Stamp,
+    transactions::Transact,
 };
 use std::future::Future;
 
@@ -130,6 +131,8 @@ pub struct Split {
     pub sessions: Vec<Task<SessionCommand>>,
     /// Failed attempts.
     pub attempts: Vec<Task<AttemptCommand>>,
+    /// Transactions.
+    pub transactions: Vec<Task<Transact>>,
     /// Documents.
     pub documents: Vec<Task<DocumentCommand>>,
     /// An outcome for each command: the owners' answers go into their places. Final are [`Outcome::Done`] of a tick, and
@@ -162,6 +165,7 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
         blacklist: Vec::new(),
         sessions: Vec::new(),
         attempts: Vec::new(),
+        transactions: Vec::new(),
         documents: Vec::new(),
         outcomes: vec![Outcome::Done; batch.len()],
     };
@@ -178,6 +182,7 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
                 split.blacklist.push(Task::Tick(at));
                 split.sessions.push(Task::Tick(at));
                 split.attempts.push(Task::Tick(at));
+                split.transactions.push(Task::Tick(at));
                 split.documents.push(Task::Tick(at));
             }
             Command::IssueAccess(c) => grant(c.hint, GrantCommand::IssueAccess(c)),
@@ -198,6 +203,7 @@ pub fn split(batch: Vec<Committed<Command>>) -> Split {
             Command::DestroySessionsOf(c) => split.sessions.push(seat.task(SessionCommand::DestroyOf(c))),
             Command::NoteFailure(c) => split.attempts.push(seat.task(AttemptCommand::Note(c))),
             Command::ClearFailures(c) => split.attempts.push(seat.task(AttemptCommand::Clear(c))),
+            Command::Transact(c) => split.transactions.push(seat.task(c)),
         }
     }
     split

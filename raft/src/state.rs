@@ -14,6 +14,7 @@ use crate::{
     sessions::{Session, Sessions},
     time::Stamp,
     token::TokenHash,
+    transactions::{Transaction, Transactions},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -32,6 +33,8 @@ pub struct State {
     pub sessions: Sessions,
     /// Failed attempts.
     pub attempts: Attempts,
+    /// What users have to confirm.
+    pub transactions: Transactions,
     /// Documents.
     pub documents: Documents,
 }
@@ -43,6 +46,7 @@ impl Default for State {
             blacklist: Blacklist::default(),
             sessions: Sessions::default(),
             attempts: Attempts::default(),
+            transactions: Transactions::default(),
             documents: Documents::default(),
         }
     }
@@ -51,12 +55,13 @@ impl Default for State {
 impl State {
     /// Applies commands in log order; the same as the owners do side by side.
     pub fn apply(&mut self, batch: Vec<Committed<Command>>) -> Vec<Outcome> {
-        let Split { grants, blacklist, sessions, attempts, documents, mut outcomes } = split(batch);
+        let Split { grants, blacklist, sessions, attempts, transactions, documents, mut outcomes } = split(batch);
         let grants = self.grants.iter_mut().zip(grants).flat_map(|(shard, tasks)| run(shard, tasks, &mut Vec::new()));
         let decided = grants
             .chain(run(&mut self.blacklist, blacklist, &mut Vec::new()))
             .chain(run(&mut self.sessions, sessions, &mut Vec::new()))
             .chain(run(&mut self.attempts, attempts, &mut Vec::new()))
+            .chain(run(&mut self.transactions, transactions, &mut Vec::new()))
             .chain(run(&mut self.documents, documents, &mut Vec::new()));
         for (place, outcome) in decided {
             outcomes[place] = outcome;
@@ -71,6 +76,7 @@ impl State {
             self.blacklist.next_death(),
             self.sessions.next_death(),
             self.attempts.next_death(),
+            self.transactions.next_death(),
             self.documents.next_death(),
         ];
         grants.chain(others.into_iter().flatten()).min()
@@ -83,6 +89,7 @@ impl State {
             blacklist: self.blacklist.frozen(),
             sessions: self.sessions.frozen(),
             attempts: self.attempts.frozen(),
+            transactions: self.transactions.frozen(),
             documents: self.documents.frozen(),
         }
     }
@@ -95,6 +102,7 @@ pub struct Frozen {
     blacklist: Blacklist,
     sessions: Sessions,
     attempts: Attempts,
+    transactions: Transactions,
     documents: Documents,
 }
 
@@ -105,9 +113,10 @@ impl Frozen {
         blacklist: Blacklist,
         sessions: Sessions,
         attempts: Attempts,
+        transactions: Transactions,
         documents: Documents,
     ) -> Self {
-        Self { grants, blacklist, sessions, attempts, documents }
+        Self { grants, blacklist, sessions, attempts, transactions, documents }
     }
 }
 
@@ -144,6 +153,8 @@ enum Content {
     SessionAnswers(Vec<(ProposalId, Outcome, Stamp)>),
     /// The log time of the counters of failed attempts, and counters.
     Attempts(Stamp, Vec<(TokenHash, Counter)>),
+    /// The log time of the transactions, and transactions.
+    Transactions(Stamp, Vec<(TokenHash, Transaction)>),
 }
 
 /// An access token beside its template's number.
@@ -236,6 +247,10 @@ impl Frozen {
         out(Part(codec::encode(&Content::Attempts(now, Vec::new()))?))?;
         let counters = self.attempts.counters().iter().map(|(&key, &counter)| (key, counter));
         pack(counters, 48, |group| Content::Attempts(now, group), out)?;
+        let now = self.transactions.now();
+        out(Part(codec::encode(&Content::Transactions(now, Vec::new()))?))?;
+        let transactions = self.transactions.all().iter().map(|(hash, transaction)| (*hash, (**transaction).clone()));
+        pack(transactions, 256, |group| Content::Transactions(now, group), out)?;
         let documents = self.documents.iter().filter_map(|(key, document)| Some((key, (*document?).clone())));
         pack(documents, 1024, Content::Documents, out)?;
         let now = self.documents.now();
@@ -257,6 +272,7 @@ pub struct StateBuilder {
     ended_sessions: Vec<(TokenHash, Session, Stamp)>,
     session_answers: Vec<(ProposalId, Outcome, Stamp)>,
     attempts: (Stamp, Vec<(TokenHash, Counter)>),
+    transactions: (Stamp, Vec<(TokenHash, Transaction)>),
     documents: Vec<(DocumentKey, Document)>,
     answers: (Stamp, Vec<(ProposalId, Outcome, Stamp)>),
 }
@@ -337,6 +353,10 @@ impl StateBuilder {
                 self.attempts.0 = now;
                 self.attempts.1.extend(counters);
             }
+            Content::Transactions(now, transactions) => {
+                self.transactions.0 = now;
+                self.transactions.1.extend(transactions);
+            }
             Content::Documents(documents) => self.documents.extend(documents),
             Content::Clock(now) => self.clock = Clock::at(now),
             Content::Answers(now, answers) => {
@@ -360,6 +380,7 @@ impl StateBuilder {
             blacklist: Blacklist::restore(self.blacklist.0, self.blacklist.1, self.spent),
             sessions: Sessions::restore(self.sessions.0, self.sessions.1, self.ended_sessions, self.session_answers),
             attempts: Attempts::restore(self.attempts.0, self.attempts.1),
+            transactions: Transactions::restore(self.transactions.0, self.transactions.1),
             documents: Documents::restore(self.answers.0, self.documents, self.answers.1),
         };
         (state, self.clock)

@@ -22,6 +22,7 @@ use quorate_raft::{
     },
     state::{Part, StateBuilder},
     token::Challenge,
+    transactions::{Stage, Step, Transact, TransactionData},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -54,12 +55,14 @@ fn nothing_that_was_ever_written_changes() {
     purchases().iter().for_each(|(name, purchase)| pin(&mut lines, &format!("purchase {name}"), purchase));
     writes().iter().for_each(|(name, write)| pin(&mut lines, &format!("write {name}"), write));
     exceeded().iter().for_each(|exceeded| pin(&mut lines, &format!("exceeded {exceeded:?}"), exceeded));
+    steps().iter().for_each(|(name, step)| pin(&mut lines, &format!("step {name}"), step));
+    stages().iter().for_each(|(name, stage)| pin(&mut lines, &format!("stage {name}"), stage));
     kinds().iter().for_each(|kind| pin(&mut lines, &format!("kind {kind:?}"), kind));
     outcomes().iter().for_each(|outcome| pin(&mut lines, &format!("outcome {}", outcome.label()), outcome));
     refusals().iter().for_each(|refusal| pin(&mut lines, &format!("refusal {}", refusal.label()), refusal));
     pin(&mut lines, "batch", &batch());
     let names = ["clock", "shard", "templates", "access", "ended", "codes", "blacklist", "spent", "sessions"];
-    let later = ["ended sessions", "session answers", "attempts", "documents", "answers"];
+    let later = ["ended sessions", "session answers", "attempts", "transactions", "documents", "answers"];
     let names: Vec<&str> = names.into_iter().chain(later).collect();
     let parts = parts();
     let tags: Vec<_> = parts.iter().map(|part| part.0.get(1).copied()).collect();
@@ -100,6 +103,7 @@ fn tags_are_where_they_were() {
             Command::NoteFailure(_) => 16,
             Command::ClearFailures(_) => 17,
             Command::RemoveRealm(_) => 18,
+            Command::Transact(_) => 19,
         };
         tagged(&command, tag, place);
     }
@@ -174,6 +178,28 @@ fn tags_of_what_exceeds_a_quota_are_where_they_were() {
             Exceeded::DenyAccess => 3,
         };
         tagged(&exceeded, tag, place);
+    }
+}
+
+#[test]
+fn tags_of_transactions_are_where_they_were() {
+    for (place, (_, step)) in (0u8..).zip(steps()) {
+        let tag = match step {
+            Step::Open(_) => 0,
+            Step::Begin(_) => 1,
+            Step::Complete(_) => 2,
+            Step::Use(_) => 3,
+        };
+        tagged(&step, tag, place);
+    }
+    for (place, (_, stage)) in (0u8..).zip(stages()) {
+        let tag = match stage {
+            Stage::Created => 0,
+            Stage::InProgress(_) => 1,
+            Stage::Completed(_) => 2,
+            Stage::Used(..) => 3,
+        };
+        tagged(&stage, tag, place);
     }
 }
 
@@ -269,6 +295,18 @@ fn session() -> Arc<SessionData> {
     })
 }
 
+fn transaction() -> Arc<TransactionData> {
+    Arc::new(TransactionData {
+        realm: RealmPath::from("/a"),
+        subject: key(),
+        session: hash(33),
+        what: hash(34),
+        strategy: "s".into(),
+        specifier: "p".into(),
+        life: Span(36_000),
+    })
+}
+
 fn key() -> DocumentKey {
     DocumentKey::new(&RealmPath::from("/a"), Kind::User, "u")
 }
@@ -324,6 +362,7 @@ fn commands() -> Vec<Command> {
             realm: RealmPath::from("/a"),
             when: Precondition::Revision(Seq::new(31, 2)),
         }),
+        Command::Transact(Transact { hash: hash(31), step: Step::Open(transaction()) }),
     ]
 }
 
@@ -343,6 +382,27 @@ fn writes() -> Vec<(&'static str, Write)> {
         ("delete present", when(Precondition::Present)),
         ("delete revision", when(Precondition::Revision(Seq::new(300, 2)))),
         ("keep", Write { key: key(), when: Precondition::Absent, change: Change::Keep }),
+    ]
+}
+
+/// In the order of the tags.
+fn steps() -> Vec<(&'static str, Step)> {
+    vec![
+        ("open", Step::Open(transaction())),
+        ("begin", Step::Begin(hash(33))),
+        ("complete", Step::Complete(hash(33))),
+        ("use", Step::Use(hash(34))),
+    ]
+}
+
+/// In the order of the tags.
+fn stages() -> Vec<(&'static str, Stage)> {
+    let by = ProposalId(35);
+    vec![
+        ("created", Stage::Created),
+        ("in progress", Stage::InProgress(by)),
+        ("completed", Stage::Completed(by)),
+        ("used", Stage::Used(by, ProposalId(36))),
     ]
 }
 

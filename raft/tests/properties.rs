@@ -10,6 +10,7 @@
 //! | grant sets do what their rules say, indexes or not            | `grant_sets_agree_with_plain_maps`    |
 //! | sessions likewise; a subject never has more than its quota     | `sessions_agree_with_a_plain_map`     |
 //! | nobody fails more often than the limit before the pause        | `nobody_guesses_more_often_than_the_limit` |
+//! | a transaction is used once, after its other steps, in its time | `a_transaction_is_used_once`         |
 //! | documents likewise; all writes of a proposal happen, or none  | `documents_agree_with_a_plain_map`    |
 
 mod support;
@@ -20,8 +21,9 @@ use quorate_raft::{
     attempts::Counter,
     documents::{Change, Precondition, RemoveRealm, Write, WriteDocuments},
     grant_sets::{Purchase, RedeemCode},
-    limits::{DRAFT_WINDOW_MS, MAX_ATTEMPTS},
+    limits::{DRAFT_WINDOW_MS, MAX_ATTEMPTS, MAX_TRANSACTIONS_OF},
     sessions::{DestroySession, DestroySessionsOf, Exceeded, Quota, TouchSession},
+    transactions::{Step, Transact},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use support::{
@@ -94,6 +96,7 @@ fn other_command() -> impl Strategy<Value = Command> {
         2 => (0..3u8, 0..600_000u64).prop_map(|(n, until)| words::blacklist(&format!("j{n}"), Stamp(until))),
         6 => session_command(),
         2 => attempt_command(),
+        4 => transaction_command(),
         2 => document_command(),
     ]
 }
@@ -134,6 +137,20 @@ fn attempt_command() -> impl Strategy<Value = Command> {
             .prop_map(|(key, limit, window, pause)| words::fail(&key, limit, window, pause)),
         1 => (key(), key()).prop_map(|(key, other)| words::pass(&key, Some(&other))),
     ]
+}
+
+/// Anything about transactions: three of them, two sessions, two things to confirm.
+fn transaction_command() -> impl Strategy<Value = Command> {
+    let step = (0..4u8, select(vec!["s0", "s0", "s0", "s1"]), select(vec!["w0", "w0", "w0", "w1"]), span());
+    (0..3u8, step).prop_map(|(n, (step, by, what, life))| {
+        let name = format!("t{n}");
+        match step {
+            0 => words::open(&name, "demo", by, what, life),
+            1 => words::transact(&name, Step::Begin(words::hash(by))),
+            2 => words::transact(&name, Step::Complete(words::hash(by))),
+            _ => words::transact(&name, Step::Use(words::hash(what))),
+        }
+    })
 }
 
 /// Few documents in few realms, which point at each other.
@@ -217,6 +234,7 @@ fn only_copies(mut log: Log) -> Log {
             Command::CreateSession(create) => create.hash,
             Command::StartSession(start) => start.hash,
             Command::IssueCode(issue) => issue.hash,
+            Command::Transact(Transact { hash, step: Step::Open(_) }) => *hash,
             Command::RedeemCode(RedeemCode { purchase: Purchase::Opaque(access), .. }) => access.hash,
             _ => continue,
         };
@@ -282,6 +300,7 @@ proptest! {
         prop_assert_eq!(replica.state.blacklist, fresh.state.blacklist);
         prop_assert_eq!(replica.state.sessions, fresh.state.sessions);
         prop_assert_eq!(replica.state.attempts, fresh.state.attempts);
+        prop_assert_eq!(replica.state.transactions, fresh.state.transactions);
         prop_assert!(replica.state.documents.answers().is_empty());
     }
 
@@ -416,6 +435,48 @@ proptest! {
         }
     }
 
+    /// G4: a transaction is used at most once, for what it was opened for, after the session that it was opened for has begun
+    /// it, alone, and completed it, and before its end.
+    #[test]
+    fn a_transaction_is_used_once(said in vec((transaction_command(), 0..20_000u64), 1..80)) {
+        #[derive(Default)]
+        struct Seen { begun: u32, completed: bool, used: u32 }
+        let (mut replica, mut now) = (Replica::default(), Stamp(1));
+        let mut seen: BTreeMap<TokenHash, Seen> = BTreeMap::new();
+        for (n, (command, later)) in (0..).zip(said) {
+            now = now + Span(later);
+            let Command::Transact(Transact { hash, step }) = command.clone() else { unreachable!() };
+            let draft = Draft { id: ProposalId(n), deadline: now + Span(1), command };
+            replica.apply(tick(now));
+            let before = replica.state.transactions.all().get(&hash).cloned();
+            let outcome = replica.apply(Batch { at: now, drafts: vec![draft] }).remove(0);
+            if before.is_none() {
+                seen.insert(hash, Seen::default());
+            }
+            let Some((seen, before)) = seen.get_mut(&hash).zip(before) else { continue };
+            if outcome != Outcome::Done {
+                continue;
+            }
+            prop_assert!(now < before.expires());
+            match step {
+                Step::Open(_) => prop_assert!(false, "opening says until when"),
+                Step::Begin(by) => {
+                    prop_assert_eq!(by, before.data.session);
+                    seen.begun += 1;
+                }
+                Step::Complete(by) => {
+                    prop_assert_eq!((by, seen.begun), (before.data.session, 1));
+                    seen.completed = true;
+                }
+                Step::Use(what) => {
+                    prop_assert_eq!((what, seen.completed), (before.data.what, true));
+                    seen.used += 1;
+                }
+            }
+            prop_assert!(seen.begun <= 1 && seen.used <= 1);
+        }
+    }
+
     /// So does one for documents, that checks by looking at everything and undoes by throwing a copy away.
     #[test]
     fn documents_agree_with_a_plain_map(log in log(document_command(), 1_000)) {
@@ -454,6 +515,27 @@ fn at_capacity_the_counter_that_matters_least_is_given_up() {
     assert_eq!(counters.len(), MAX_ATTEMPTS);
     assert_eq!(counters.get(&words::hash("target")).map(|counter| counter.failures), Some(2));
     assert!(counters.get(&words::hash(&format!("k{}", MAX_ATTEMPTS + 99))).is_some(), "the newest is counted");
+}
+
+/// G8: a subject that opens more than it may loses its own oldest, and nobody else loses anything.
+#[test]
+fn a_subject_has_a_bounded_number_of_transactions() {
+    let mut replica = Replica::default();
+    let mut open = |name: &str, user: &str, at: u64| {
+        let command = words::open(name, user, "s", "w", Span::from_secs(180));
+        let draft = Draft { id: ProposalId(u128::from(at)), deadline: Stamp(at + 1), command };
+        let outcome = replica.apply(Batch { at: Stamp(at), drafts: vec![draft] }).remove(0);
+        assert!(matches!(outcome, Outcome::Issued { .. }), "{outcome:?}");
+        replica.state.transactions.clone()
+    };
+    open("other", "other", 1);
+    for n in 0..MAX_TRANSACTIONS_OF as u64 + 3 {
+        open(&format!("t{n}"), "demo", 2 + n);
+    }
+    let all = open("last", "other", 900);
+    assert_eq!(all.all().len(), MAX_TRANSACTIONS_OF + 2);
+    let has = |name: &str| all.all().get(&words::hash(name)).is_some();
+    assert!(!has("t0") && !has("t2") && has("t3") && has("other") && has("last"));
 }
 
 /// R-7, G8: the templates of a thousand clients go with their tokens.

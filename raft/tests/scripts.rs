@@ -18,9 +18,10 @@
 //! | `blacklist j1 until=S`                                  | end a client-based token                              |
 //! | `spend k1 until=S`                                      | use what may be used once                             |
 //! | `login s1 demo [max=7200] [idle=1800]`, `touch`, `logout` | a session                                           |
+//! | `open t1 demo with=s1 for=w1 [life=180]`, `begin t1 s1`, `complete t1 s1`, `use t1 w1` | a transaction          |
 //! | `put Kind:id [if=absent|present|rN] [refs=Kind:id,…] [fence] [{json}]`, `delete Kind:id [if=…]`, `keep Kind:id if=…` | documents; `+` joins writes that go all or none |
 //! | `delete-realm /alpha [if=…]`, `tick`                    |                                                       |
-//! | `active a1`, `session s1`, `blacklisted j1`, `revoked c1`, `get Kind:id`, `held`, `clock` | ask                 |
+//! | `active a1`, `session s1`, `stage t1`, `blacklisted j1`, `revoked c1`, `get Kind:id`, `held`, `clock` | ask                 |
 //!
 //! `realm=/beta` on any line: in that realm, else in `/alpha`.
 
@@ -32,6 +33,7 @@ use quorate_raft::{
     grant_sets::Purchase,
     limits::DRAFT_WINDOW_MS,
     sessions::{DestroySession, DestroySessionsOf, Exceeded, Quota, TouchSession},
+    transactions::{Stage, Step as Next},
 };
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 use support::{replica::Replica, words};
@@ -141,7 +143,7 @@ impl Story {
     /// Whether the line asks, rather than does; if so, the answer.
     fn ask(&mut self, at: Stamp, words: &[&str], answer: &mut String) -> bool {
         let [verb, rest @ ..] = words else { return false };
-        if !["active", "session", "property", "failures", "blacklisted", "revoked", "get", "held", "clock"]
+        if !["active", "session", "property", "failures", "stage", "blacklisted", "revoked", "get", "held", "clock"]
             .contains(verb)
         {
             return false;
@@ -149,7 +151,7 @@ impl Story {
         let id = self.attempt(None);
         self.apply(Batch { at, drafts: vec![Draft { id, deadline: at, command: Command::Tick }] });
         let what = rest.first().copied().unwrap_or_default();
-        let State { grants, blacklist, sessions, attempts, documents } = &self.steady.state;
+        let State { grants, blacklist, sessions, attempts, transactions, documents } = &self.steady.state;
         let grants = &grants[usize::from(words::HINT)];
         let yes = |yes: bool| if yes { "yes".into() } else { "no".into() };
         *answer = match *verb {
@@ -167,6 +169,18 @@ impl Story {
                 Some(counter) => {
                     let what = if counter.paused { ", paused" } else { "" };
                     format!("{}{what}, until {}", counter.failures, second(counter.until))
+                }
+                None => "none".into(),
+            },
+            "stage" => match transactions.all().get(&words::hash(what)) {
+                Some(known) => {
+                    let stage = match known.stage {
+                        Stage::Created => "created",
+                        Stage::InProgress(_) => "in progress",
+                        Stage::Completed(_) => "completed",
+                        Stage::Used(..) => "used",
+                    };
+                    format!("{stage}, until {}", second(known.expires()))
                 }
                 None => "none".into(),
             },
@@ -261,6 +275,10 @@ fn command(words: &[&str]) -> Option<Command> {
             words::fail(what, limit, span("window", 60), span("pause", 300))
         }
         "pass" => words::pass(what, option(rest, "unless")),
+        "open" => words::open(what, whose, option(rest, "with")?, option(rest, "for")?, span("life", 180)),
+        "begin" => words::transact(what, Next::Begin(words::hash(whose))),
+        "complete" => words::transact(what, Next::Complete(words::hash(whose))),
+        "use" => words::transact(what, Next::Use(words::hash(whose))),
         "put" | "delete" | "keep" => {
             let writes = words.split(|word| *word == "+").map(write).collect::<Option<_>>()?;
             Command::WriteDocuments(WriteDocuments(writes))

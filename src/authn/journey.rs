@@ -9,8 +9,10 @@
 //! | a.7         | `goto`                                               | [`goto`]             |
 //! | a.7, a.8    | success and failure                                  | [`finish`], [`failure`] |
 //! | a.10        | existing sessions                                    | [`authenticate`]     |
+//! | authorization.md §4.16 | transactions are confirmed                | [`confirm`]          |
 //! | a.13, a.18  | trees and chains as they are stored                  | [`model`]            |
 //! | a.15        | nodes                                                | [`nodes`]            |
+//! | a.15        | persistent cookies                                   | [`persistent`]       |
 //! | a.16        | the engine, and what it knows                        | [`engine`], [`state`] |
 //! | a.18        | chains                                               | [`chain`]            |
 //!
@@ -20,12 +22,14 @@ pub mod advice;
 pub mod auth_id;
 pub mod callback;
 pub mod chain;
+pub mod confirm;
 pub mod engine;
 pub mod failure;
 pub mod finish;
 pub mod goto;
 pub mod model;
 pub mod nodes;
+pub mod persistent;
 pub mod scene;
 pub mod state;
 #[cfg(test)]
@@ -34,7 +38,7 @@ pub(crate) mod testing;
 mod tests;
 
 use self::{
-    advice::Index,
+    advice::{Index, Wanted},
     auth_id::NotSealed,
     callback::{Answer, Callback, answers},
     engine::{Halt, extend},
@@ -69,13 +73,27 @@ pub enum Reply {
     },
     /// Authenticated.
     Success(Success),
-    /// Authenticated before.
-    Already {
-        /// The token that the caller has, unless the realm keeps it from scripts.
-        token: String,
-        /// Where to go.
-        success_url: String,
-    },
+    /// Authenticated before, or again to confirm something: the session is what it was.
+    Kept(Kept),
+    /// The same, but nothing was confirmed.
+    Unconfirmed(Kept),
+}
+
+/// A session that is what it was.
+pub struct Kept {
+    /// The token that the caller has, unless the realm keeps it from scripts.
+    pub token: String,
+    /// Where to go.
+    pub success_url: String,
+}
+
+impl Kept {
+    fn of(scene: &Scene<'_>, journey: &Journey, caller: &Caller, token: String) -> Self {
+        let entry = scene.desk.views().entry(&caller.session.data.subject);
+        let success_url = finish::success_url(scene, journey, entry.as_deref());
+        let hidden = scene.settings.trees.authentication_tree_cookie_http_only;
+        Self { token: if hidden { String::new() } else { token }, success_url }
+    }
 }
 
 /// Whether nobody authenticates in the realm, because it was switched off (a.8, code 109).
@@ -157,7 +175,15 @@ async fn begin(scene: &Scene<'_>, request: &HttpRequest, body: &Object) -> Resul
     let existing = existing(scene, request).await?;
     let forced = params.get("ForceAuth") == Some("true");
     let goto = scene.valid_goto(params.get("goto").or_else(|| body.get("goto").and_then(Value::as_str)));
-    let services = wanted.services(scene).await?;
+    let (wanted, transaction) = match wanted {
+        Wanted::Transaction(id) => (confirm::wanted(scene, &id, existing.as_ref())?, Some(id)),
+        Wanted::Resource(url) => {
+            let caller = existing.as_ref().map(|(caller, _)| caller);
+            (Wanted::for_resource(scene, &url, caller)?, None)
+        }
+        other => (other, None),
+    };
+    let services = wanted.services(scene, transaction.is_some()).await?;
     let mut services = services.into_iter();
     let Some(first) = services.next() else { return Err(Failure::plain(Code::NoConfiguration)) };
     let others: Vec<Service> = services.collect();
@@ -179,6 +205,7 @@ async fn begin(scene: &Scene<'_>, request: &HttpRequest, body: &Object) -> Resul
         level: 0,
         properties: BTreeMap::new(),
         cookies: Vec::new(),
+        persistent: Vec::new(),
         success_details: Map::new(),
         failure_details: Map::new(),
         counted: BTreeSet::new(),
@@ -186,6 +213,7 @@ async fn begin(scene: &Scene<'_>, request: &HttpRequest, body: &Object) -> Resul
         goto_on_fail: scene.valid_goto(params.get("gotoOnFail")),
         no_session: params.get("noSession") == Some("true"),
         upgrades: None,
+        transaction,
         max_session: None,
         max_idle: None,
         started: scene.now.secs(),
@@ -193,12 +221,10 @@ async fn begin(scene: &Scene<'_>, request: &HttpRequest, body: &Object) -> Resul
     };
     extend(&mut journey, deadline(scene, scene.settings.trees.authentication_sessions_max_duration));
     if let Some((caller, token)) = existing {
-        let good = !forced && wanted.is_satisfied(&caller) && !must_run(&first);
-        if good {
-            let entry = scene.desk.views().entry(&caller.session.data.subject);
-            let success_url = finish::success_url(scene, &journey, entry.as_deref());
-            let hidden = scene.settings.trees.authentication_tree_cookie_http_only;
-            return Ok(Reply::Already { token: if hidden { String::new() } else { token }, success_url });
+        if let Some(id) = &journey.transaction {
+            confirm::begin(scene, id, &caller).await?;
+        } else if !forced && wanted.is_satisfied(&caller) && !must_run(&first) {
+            return Ok(Reply::Kept(Kept::of(scene, &journey, &caller, token)));
         }
         journey.upgrades = Some(token);
     }
@@ -267,12 +293,15 @@ async fn run(scene: &Scene<'_>, mut journey: Journey, given: Vec<Answer>) -> Res
 async fn conclude(scene: &Scene<'_>, journey: Journey, halt: Result<Halt, Fault>) -> Result<Reply, Failure> {
     match halt {
         Ok(Halt::Asks(prompt)) => ask(scene, journey, prompt),
+        Ok(Halt::Ends(true)) if journey.transaction.is_some() => {
+            confirm::succeed(scene, journey).await.map(Reply::Kept)
+        }
         Ok(Halt::Ends(true)) => finish::succeed(scene, journey).await.map(Reply::Success),
-        Ok(Halt::Ends(false)) => Err(finish::fail(scene, &journey).await),
+        Ok(Halt::Ends(false)) => confirm::failed(scene, &journey, finish::fail(scene, &journey).await),
         Err(Fault::Stopped(stopped)) => Err(stopped.into()),
         Err(Fault::Node(cause)) => {
             tracing::warn!(realm = %scene.realm, service = journey.service.name(), %cause, "a journey failed");
-            Err(finish::faulted(scene, &journey))
+            confirm::failed(scene, &journey, finish::faulted(scene, &journey))
         }
     }
 }

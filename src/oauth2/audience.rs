@@ -124,13 +124,14 @@ fn granted(
         environment: &Environment::new(),
         purpose: Purpose::Token,
     };
-    match question.decide(&audience.resources()) {
+    match question.decide_for_token(&audience.resources()) {
         Ok(decisions) => Ok(Some(audience.granted(&decisions).into_iter().map(Into::into).collect())),
         Err(NoDecision::Refused(error)) => {
             tracing::debug!(provider = audience.provider, %error, "audience scopes cannot be evaluated");
             Ok(None)
         }
         Err(NoDecision::Unrecorded(_)) => Err(Unavailable::Overloaded.into()),
+        Err(NoDecision::Unavailable(unavailable)) => Err(unavailable.into()),
     }
 }
 

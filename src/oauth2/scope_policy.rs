@@ -101,10 +101,11 @@ pub fn put(
         }
         // One by one: a scope that is no resource spoils only itself.
         let resource = [scope.to_string()];
-        let said = match question.decide(&resource) {
+        let said = match question.decide_for_token(&resource) {
             Ok(decisions) => decisions.first().and_then(|decision| decision.actions.get(GRANT).copied()),
             Err(NoDecision::Refused(_)) => None,
             Err(NoDecision::Unrecorded(_)) => return Err(crate::consensus::Unavailable::Overloaded.into()),
+            Err(NoDecision::Unavailable(unavailable)) => return Err(unavailable.into()),
         };
         match said {
             Some(false) => {}

@@ -119,11 +119,15 @@ pub struct ManagedQuery<'a> {
     pub username: &'a str,
 }
 
+/// Most values of `environment.TxId` that a condition looks at: several, because several policies may each want a
+/// confirmation of their own.
+pub const MAX_TX_IDS: usize = 16;
+
 /// What a `Transaction` condition asks (§4.16). A transaction is bound to realm, resource, user and strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransactionAsk<'a> {
-    /// `environment.TxId`.
-    pub id: Option<&'a str>,
+    /// `environment.TxId`, the first [`MAX_TX_IDS`] of them.
+    pub ids: &'a [String],
     pub realm: &'a str,
     /// Canonical.
     pub resource: &'a str,
@@ -137,8 +141,8 @@ pub struct TransactionAsk<'a> {
 /// Answer to a [`TransactionAsk`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transaction {
-    /// The one with that id is completed and fits; it is used up by this.
-    Completed,
+    /// The one with this id, of those that were asked for, is completed and fits; it is used up by this.
+    Completed(String),
     /// The id of a new one, which the user has to complete.
     Required(String),
 }

@@ -12,7 +12,9 @@
 use super::PlainCall;
 use crate::{
     attempts::Stopped,
-    authn::journey::{self, Reply, callback, failure::Failure, finish::Success, nodes::Prompt, state::CustomCookie},
+    authn::journey::{
+        self, Kept, Reply, callback, failure::Failure, finish::Success, nodes::Prompt, state::CustomCookie,
+    },
     crest::{
         Error, Object, Params, Settings, Version, body,
         response::{self, Manner},
@@ -42,8 +44,8 @@ pub async fn handle(call: PlainCall) -> HttpResponse {
     let reply = attempt(&call).await;
     let outcome = match &reply {
         Ok(Reply::Step { .. }) => None,
-        Ok(Reply::Success(_) | Reply::Already { .. }) => Some("success"),
-        Err(_) => Some("failure"),
+        Ok(Reply::Success(_) | Reply::Kept(_)) => Some("success"),
+        Ok(Reply::Unconfirmed(_)) | Err(_) => Some("failure"),
     };
     if let Some(outcome) = outcome {
         counter!(telemetry::AUTHENTICATIONS, label::OUTCOME => outcome).increment(1);
@@ -51,7 +53,7 @@ pub async fn handle(call: PlainCall) -> HttpResponse {
     match reply {
         Ok(Reply::Step { auth_id, prompt, chain }) => step(version, auth_id, prompt, chain),
         Ok(Reply::Success(success)) => succeeded(&call, version, success),
-        Ok(Reply::Already { token, success_url }) => {
+        Ok(Reply::Kept(Kept { token, success_url }) | Reply::Unconfirmed(Kept { token, success_url })) => {
             let body = json!({ "tokenId": token, "successUrl": success_url, "realm": call.realm.as_str() });
             answer(StatusCode::OK, version).json(body)
         }

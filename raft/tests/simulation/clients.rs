@@ -14,6 +14,7 @@ use quorate_raft::{
     grant_sets::Purchase,
     limits::SHARDS,
     sessions::{DestroySession, TouchSession},
+    transactions::Step,
 };
 use std::{
     sync::{
@@ -56,6 +57,8 @@ struct CodeItem {
 struct Book {
     items: Vec<Item>,
     codes: Vec<CodeItem>,
+    /// Transactions that are confirmed.
+    confirmed: Vec<String>,
     made: u64,
 }
 
@@ -80,13 +83,15 @@ impl Clients {
     pub async fn run(self: Arc<Self>, mut dice: Dice) {
         while !self.stop.load(Ordering::Relaxed) {
             sleep(dice.millis(5..60)).await;
-            match dice.within(0..20) {
+            match dice.within(0..22) {
                 0..=4 => self.issue(&mut dice).await,
                 5..=6 => self.authorize(&mut dice).await,
                 7..=9 => self.redeem(&mut dice).await,
                 10..=12 => self.revoke(&mut dice).await,
                 13..=14 => self.count_up(&mut dice).await,
-                15 => drop(self.propose(&mut dice, vec![Command::Tick]).await),
+                15 => self.confirm(&mut dice).await,
+                16 => self.use_up(&mut dice).await,
+                17 => drop(self.propose(&mut dice, vec![Command::Tick]).await),
                 _ => {
                     let some = self.some(&mut dice, 12);
                     self.look(&mut dice, None, &some).await;
@@ -188,6 +193,41 @@ impl Clients {
                 self.oracle.replayed(&buyers);
             }
             other => self.oracle.violated(format!("{} for {name}: {other:?}", code.name)),
+        }
+    }
+
+    /// Somebody confirms something.
+    async fn confirm(&self, dice: &mut Dice) {
+        let name = self.name('t');
+        let by = words::hash("s");
+        // In one entry, by a user of its own: nobody's oldest has to go.
+        let commands = vec![
+            words::open(&name, &name, "s", "w", LONG),
+            words::transact(&name, Step::Begin(by)),
+            words::transact(&name, Step::Complete(by)),
+        ];
+        let Some(outcomes) = self.propose(dice, commands).await else { return };
+        match outcomes.as_slice() {
+            [Outcome::Issued { .. }, Outcome::Done, Outcome::Done] => self.book().confirmed.push(name),
+            other => self.oracle.violated(format!("{name} was not confirmed: {other:?}")),
+        }
+    }
+
+    /// Uses what somebody confirmed lately; at times two meet.
+    async fn use_up(&self, dice: &mut Dice) {
+        let me = self.name('u');
+        let name = {
+            let book = self.book();
+            let recent = book.confirmed.len().saturating_sub(2);
+            let Some(name) = dice.pick(book.confirmed.get(recent..).unwrap_or_default()) else { return };
+            name.clone()
+        };
+        let command = words::transact(&name, Step::Use(words::hash("w")));
+        let Some(outcomes) = self.propose(dice, vec![command]).await else { return };
+        match outcomes.first() {
+            Some(Outcome::Done) => self.oracle.used(&name, &me),
+            Some(Outcome::Refused(Refusal::UnknownToken)) => self.oracle.count("transactions used before"),
+            other => self.oracle.violated(format!("{name} for {me}: {other:?}")),
         }
     }
 

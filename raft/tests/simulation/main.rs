@@ -115,6 +115,8 @@ fn nothing_that_was_said_becomes_untrue() {
             "ambushes",
             "answers lost",
             "codes replayed",
+            "transactions used",
+            "transactions used before",
             "copies delivered",
             "crashes",
             "disks failed",

@@ -10,6 +10,7 @@
 //! | what a read has shown gone, of age or not, no later read shows (G2, G3)     | `seen`           |
 //! | what a read has shown active is so on a later read, unless revoked or aged (G2) | `seen`       |
 //! | a code is sold once, and a second sale leaves nothing (G4)                  | `sold`, `replayed` |
+//! | a transaction is used once (G4)                                            | `used`           |
 //! | no administrator's write is lost, or done twice (G4)                        | `counted`        |
 
 use quorate_raft::{Outcome, ProposalId, Refusal, Seq, Stamp};
@@ -56,6 +57,8 @@ struct Inner {
     things: BTreeMap<String, Thing>,
     /// Codes, and who was sold a token for them.
     codes: BTreeMap<String, Option<String>>,
+    /// Transactions, and who used them.
+    used: BTreeMap<String, String>,
     counters: BTreeMap<String, Counter>,
     log: BTreeMap<Seq, (ProposalId, Stamp, Outcome)>,
     first: BTreeMap<ProposalId, Outcome>,
@@ -265,6 +268,15 @@ impl Oracle {
             self.violated(format!("{code} was sold twice: for {before} and for {name}"));
         }
         self.born(name);
+    }
+
+    /// The transaction was acknowledged as used by `name`.
+    pub fn used(&self, transaction: &str, name: &str) {
+        let before = self.inner().used.entry(transaction.into()).or_insert_with(|| name.into()).clone();
+        if before != name {
+            self.violated(format!("{transaction} was used twice: by {before} and by {name}"));
+        }
+        self.count("transactions used");
     }
 
     /// The code was acknowledged as replayed: nothing that it bought is active.

@@ -9,6 +9,7 @@ use quorate_raft::{
         Authorization, IssueAccess, IssueCode, NewAccess, Purchase, RedeemCode, RevokeAccess, RevokeGrant, Template,
     },
     sessions::{CreateSession, Quota, SessionData, StartSession, UpdateSession},
+    transactions::{Step, Transact, TransactionData},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -189,6 +190,24 @@ pub fn fail(key: &str, limit: u32, window: Span, pause: Span) -> Command {
 pub fn pass(key: &str, other: Option<&str>) -> Command {
     let unless = other.into_iter().map(hash).collect();
     Command::ClearFailures(ClearFailures { clear: vec![hash(key)], unless })
+}
+
+/// A transaction that a user has to confirm with the session called `by`.
+pub fn open(name: &str, user: &str, by: &str, what: &str, life: Span) -> Command {
+    let data = TransactionData {
+        realm: alpha(),
+        subject: self::user(&alpha(), user),
+        session: hash(by),
+        what: hash(what),
+        strategy: "Authenticate to Tree".into(),
+        specifier: "Approve".into(),
+        life,
+    };
+    transact(name, Step::Open(Arc::new(data)))
+}
+
+pub fn transact(name: &str, step: Step) -> Command {
+    Command::Transact(Transact { hash: hash(name), step })
 }
 
 pub fn put(key: DocumentKey, when: Precondition, body: &str, references: Vec<DocumentKey>, fence: bool) -> Write {

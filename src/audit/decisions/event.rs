@@ -34,6 +34,8 @@ pub enum Purpose {
     Explain,
     /// `policies?_action=whatif`: nobody acts on it, and the policies are not those of the realm.
     WhatIf,
+    /// `authIndexType=resource`: which authentication a resource wants.
+    Advice,
 }
 
 impl Purpose {
@@ -46,6 +48,7 @@ impl Purpose {
             Self::Token => "token",
             Self::Explain => "explain",
             Self::WhatIf => "whatif",
+            Self::Advice => "advice",
         }
     }
 }

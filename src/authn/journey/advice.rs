@@ -7,7 +7,9 @@
 //! | `module`, `module_instance` | [`Wanted::Module`], if the realm allows it                |
 //! | `level`                    | [`Wanted::Level`]: modules that give as much              |
 //! | `composite_advice`         | [`Wanted::Advice`]: any of what it names                  |
-//! | `user`, `role`, `resource`, `transaction` | nothing here is found by them: 400         |
+//! | `transaction`              | [`Wanted::Transaction`]: what its policy asks for         |
+//! | `resource`                 | [`Wanted::Resource`]: what policies advise for it         |
+//! | `user`, `role`             | legacy; nothing here is found by them: 400                |
 //! | other                      | 400 `Unknown Authentication Index Type`                   |
 
 use super::{
@@ -16,13 +18,23 @@ use super::{
     scene::Scene,
     state::Service,
 };
-use crate::{caller::Caller, crest::Params};
+use crate::{
+    audit::Purpose,
+    caller::Caller,
+    consensus::Unavailable,
+    crest::Params,
+    decisions::{NoDecision, Question, Who},
+    policy::{circumstances::Environment, condition::outside::Strategy, model::PolicySet},
+};
 use quorate_raft::Kind;
 use std::iter;
 
 /// Longest advice that is looked at, bytes, and most things that it may ask for.
 const MAX_ADVICE_BYTES: usize = 8192;
 const MAX_ADVICES: usize = 16;
+
+/// The advice that names a transaction.
+const TRANSACTION: &str = "TransactionConditionAdvice";
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +49,10 @@ pub enum Wanted {
     Level(i32),
     /// Any of these.
     Advice(Vec<Wanted>),
+    /// What has to be done to confirm the transaction with this id (authorization.md §4.16).
+    Transaction(String),
+    /// Whatever policies advise for this resource.
+    Resource(String),
 }
 
 /// What the parameters ask for, and how they say it.
@@ -62,9 +78,10 @@ impl Index {
             };
         };
         let kind = kind.to_ascii_lowercase();
-        let known = ["service", "module", "module_instance", "level", "composite_advice"].contains(&kind.as_str());
+        let known = ["service", "module", "module_instance", "level", "composite_advice", "transaction", "resource"]
+            .contains(&kind.as_str());
         let wanted = match (kind.as_str(), value) {
-            ("user" | "role" | "resource" | "transaction", _) => Err(Failure::plain(Code::NoConfiguration)),
+            ("user" | "role", _) => Err(Failure::plain(Code::NoConfiguration)),
             _ if !known => Err(Failure::bad_request("Unknown Authentication Index Type")),
             ("service", None) => Ok(Wanted::Default),
             ("service", Some(name)) => Ok(Wanted::Service(name.to_owned())),
@@ -74,10 +91,17 @@ impl Index {
                 level.map(Wanted::Level).ok_or_else(|| Failure::plain(Code::InvalidLevel))
             }
             ("composite_advice", Some(advice)) => {
-                let advices = parse(advice).map(|pairs| scene_advices(scene, &pairs));
-                let advices = advices.filter(|advices| !advices.is_empty());
-                advices.map(Wanted::Advice).ok_or_else(|| Failure::plain(Code::NoConfiguration))
+                let pairs = parse(advice).unwrap_or_default();
+                let advices = scene_advices(scene, &pairs);
+                let transaction = || pairs.iter().find(|(name, _)| name == TRANSACTION).map(|(_, id)| id.clone());
+                // Everything else comes first (authorization.md §4.16).
+                match advices.is_empty() {
+                    false => Ok(Wanted::Advice(advices)),
+                    true => transaction().map(Wanted::Transaction).ok_or_else(|| Failure::plain(Code::NoConfiguration)),
+                }
             }
+            ("resource", Some(url)) if url.len() <= MAX_ADVICE_BYTES => Ok(Wanted::Resource(url.to_owned())),
+            ("transaction", Some(id)) => Ok(Wanted::Transaction(id.to_owned())),
             _ => Err(Failure::plain(Code::NoConfiguration)),
         }?;
         Ok(Self { wanted, told: Some((kind, value.unwrap_or_default().to_owned())) })
@@ -165,6 +189,43 @@ fn unescape(text: &str) -> Option<String> {
 }
 
 impl Wanted {
+    /// What a policy's strategy means in this realm; `None` when it means nothing.
+    pub fn confirming(scene: &Scene<'_>, strategy: &str, specifier: &str) -> Option<Self> {
+        let advice = match Strategy::of(strategy)? {
+            Strategy::Realm => "AuthenticateToRealmConditionAdvice",
+            Strategy::Tree => "AuthenticateToTreeConditionAdvice",
+            Strategy::Level => "AuthLevelConditionAdvice",
+            Strategy::Service => "AuthenticateToServiceConditionAdvice",
+            Strategy::Module => "AuthSchemeConditionAdvice",
+        };
+        scene_advices(scene, &[(advice.to_owned(), specifier.to_owned())]).pop()
+    }
+
+    /// What the policies of the default set advise the owner of `existing` to do, who wants `resource`. Nothing is decided for
+    /// anybody by asking; who has no session gets no advice.
+    ///
+    /// # Errors
+    /// 400 without advice that means something in this realm.
+    pub fn for_resource(scene: &Scene<'_>, resource: &str, existing: Option<&Caller>) -> Result<Self, Failure> {
+        let none = || Failure::plain(Code::NoConfiguration);
+        let (desk, realm, name) = (scene.desk, scene.realm, PolicySet::DEFAULT);
+        let set = desk.policy_set(realm, name).ok_or_else(none)?;
+        let who = existing.map(|caller| Who::session(desk, caller, scene.request.from)).ok_or_else(none)?;
+        let environment = Environment::new();
+        let question =
+            Question { desk, realm, name, set: &set, who: &who, environment: &environment, purpose: Purpose::Advice };
+        let decisions = question.try_out(&[resource.to_owned()]).map_err(|refused| match refused {
+            NoDecision::Refused(_) => none(),
+            NoDecision::Unrecorded(_) => Unavailable::Overloaded.into(),
+            NoDecision::Unavailable(unavailable) => unavailable.into(),
+        })?;
+        let advices = decisions.iter().flat_map(|decision| &decision.advices);
+        let pairs: Vec<_> =
+            advices.flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone()))).collect();
+        let advices = scene_advices(scene, &pairs);
+        if advices.is_empty() { Err(none()) } else { Ok(Self::Advice(advices)) }
+    }
+
     /// Whether the session of `caller` is as good as authenticating now (a.10).
     pub fn is_satisfied(&self, caller: &Caller) -> bool {
         match self {
@@ -172,17 +233,17 @@ impl Wanted {
             Self::Service(name) => {
                 caller.session.data.properties.get("Service").is_some_and(|service| **service == **name)
             }
-            Self::Module(_) => false,
+            Self::Module(_) | Self::Transaction(_) | Self::Resource(_) => false,
             Self::Level(level) => caller.session.data.auth_level >= *level,
             Self::Advice(any) => any.iter().any(|wanted| wanted.is_satisfied(caller)),
         }
     }
 
-    /// The services that do: one, or several to choose from.
+    /// The services that do: one, or several to choose from. Some trees are there for confirming transactions alone.
     ///
     /// # Errors
     /// The errors of a.8 when there is none.
-    pub async fn services(&self, scene: &Scene<'_>) -> Result<Vec<Service>, Failure> {
+    pub async fn services(&self, scene: &Scene<'_>, confirming: bool) -> Result<Vec<Service>, Failure> {
         let mut found: Vec<Service> = Vec::new();
         let mut refused = Failure::plain(Code::NoConfiguration);
         let all: Vec<&Self> = match self {
@@ -190,7 +251,7 @@ impl Wanted {
             one => iter::once(one).collect(),
         };
         for wanted in all {
-            match wanted.one(scene).await {
+            match wanted.one(scene, confirming).await {
                 Ok(services) => {
                     found.extend(services.into_iter().filter(|new| !found.contains(new)).collect::<Vec<_>>())
                 }
@@ -200,10 +261,10 @@ impl Wanted {
         if found.is_empty() { Err(refused) } else { Ok(found) }
     }
 
-    async fn one(&self, scene: &Scene<'_>) -> Result<Vec<Service>, Failure> {
+    async fn one(&self, scene: &Scene<'_>, confirming: bool) -> Result<Vec<Service>, Failure> {
         match self {
-            Self::Default => service(scene, &scene.settings.core.org_config),
-            Self::Service(name) => service(scene, name),
+            Self::Default => service(scene, &scene.settings.core.org_config, confirming),
+            Self::Service(name) => service(scene, name, confirming),
             Self::Module(_) if !scene.settings.security.module_based_auth_enabled => {
                 Err(Failure::plain(Code::ModulesNotAllowed))
             }
@@ -220,17 +281,17 @@ impl Wanted {
                 };
                 Ok(names.filter(gives).take(MAX_ADVICES).map(Service::Module).collect())
             }
-            Self::Advice(_) => Err(Failure::plain(Code::NoConfiguration)),
+            Self::Advice(_) | Self::Transaction(_) | Self::Resource(_) => Err(Failure::plain(Code::NoConfiguration)),
         }
     }
 }
 
 /// A tree shadows a chain of the same name.
-fn service(scene: &Scene<'_>, name: &str) -> Result<Vec<Service>, Failure> {
+fn service(scene: &Scene<'_>, name: &str, confirming: bool) -> Result<Vec<Service>, Failure> {
     let none = || Failure::plain(Code::NoConfiguration);
     if model::tree_exists(scene.desk, scene.realm, name) {
         let tree = model::tree(scene.desk, scene.realm, name).ok_or_else(none)?;
-        let usable = !tree.inner_tree_only && !tree.transactional_only;
+        let usable = !tree.inner_tree_only && (confirming || !tree.transactional_only);
         return if usable { Ok(vec![Service::Tree(name.to_owned())]) } else { Err(none()) };
     }
     model::chain(scene.desk, scene.realm, name).map(|_| vec![Service::Chain(name.to_owned())]).ok_or_else(none)

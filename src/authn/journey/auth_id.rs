@@ -30,7 +30,7 @@ use quorate_raft::{Command, Outcome, RealmPath, Refusal, Stamp, blacklist::Spend
 use serde::{Deserialize, Serialize};
 
 /// `{"typ":"JWT","alg":"HS256"}`, encoded.
-const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
+pub(super) const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
 
 /// `{"typ":"JWT","alg":"dir","enc":"A256GCM"}`, encoded (RFC 7516 §4).
 const STATE_HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0";
@@ -99,7 +99,7 @@ fn state_key(desk: &Desk, realm: &RealmPath, otk: &str) -> Result<RandomizedNonc
 }
 
 /// A compact JWE, direct encryption (RFC 7516 §7.1).
-fn encrypt(key: &RandomizedNonceKey, mut state: Vec<u8>) -> Result<String, KeyError> {
+pub(super) fn encrypt(key: &RandomizedNonceKey, mut state: Vec<u8>) -> Result<String, KeyError> {
     let nonce = key.seal_in_place_append_tag(Aad::from(STATE_HEADER), &mut state)?;
     let (text, tag) = state.split_at_checked(state.len().saturating_sub(TAG)).ok_or(KeyError::Crypto)?;
     let mut jwe = format!("{STATE_HEADER}..");
@@ -110,7 +110,7 @@ fn encrypt(key: &RandomizedNonceKey, mut state: Vec<u8>) -> Result<String, KeyEr
     Ok(jwe)
 }
 
-fn decrypt(key: &RandomizedNonceKey, jwe: &str) -> Option<Vec<u8>> {
+pub(super) fn decrypt(key: &RandomizedNonceKey, jwe: &str) -> Option<Vec<u8>> {
     let mut parts = jwe.strip_prefix(STATE_HEADER)?.strip_prefix("..")?.split('.');
     let (nonce, text, tag) = (parts.next()?, parts.next()?, parts.next()?);
     let nonce = Nonce::try_assume_unique_for_key(&BASE64.decode(nonce).ok()?).ok()?;

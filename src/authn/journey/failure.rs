@@ -32,6 +32,8 @@ pub enum Code {
     OtherUser,
     /// No such module.
     NoModule,
+    /// No such transaction, or not for this session, or not now (authorization.md §4.16).
+    Transaction,
 }
 
 impl Code {
@@ -53,6 +55,7 @@ impl Code {
                 ("124", "Session Upgrade fails since user is different than original authenticated user", 400)
             }
             Self::NoModule => ("126", "Authentication Module Not Found.", 404),
+            Self::Transaction => ("128", "Unable to read transaction.", 401),
         }
     }
 }
@@ -174,6 +177,7 @@ mod tests {
                 400,
             ),
             (Code::NoModule, "126", "Authentication Module Not Found.", 404),
+            (Code::Transaction, "128", "Unable to read transaction.", 401),
         ];
         for (code, number, text, status) in rows {
             let failure = Failure::coded(code);

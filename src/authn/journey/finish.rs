@@ -13,6 +13,7 @@
 use super::{
     chain,
     failure::{Code, Failure},
+    persistent,
     scene::Scene,
     state::{CustomCookie, Journey},
 };
@@ -127,41 +128,50 @@ fn properties(scene: &Scene<'_>, journey: &Journey, url: &str) -> BTreeMap<Strin
     all
 }
 
-/// The journey came to a good end: who it is, whether they may, and their session.
+/// The journey came to a good end: who it is, if they may.
 ///
 /// # Errors
 /// When there is nobody, or they may not.
-pub async fn succeed(scene: &Scene<'_>, journey: Journey) -> Result<Success, Failure> {
-    let Some(key) = subject(scene, &journey) else {
+pub fn identified(scene: &Scene<'_>, journey: &Journey) -> Result<(DocumentKey, Arc<Entry>), Failure> {
+    let Some(key) = subject(scene, journey) else {
         let (service, node) = (journey.service.name(), "");
         record(scene.desk, scene.realm, AuthenticationEvent::Fault { service, node, cause: "nobody was identified" });
-        return Err(refuse(scene, &journey, base(&journey)));
+        return Err(refuse(scene, journey, base(journey)));
     };
     let Some(entry) = scene.desk.views().entry(&key) else {
-        return Err(refuse(scene, &journey, Failure::coded(Code::ProfileRequired)));
+        return Err(refuse(scene, journey, Failure::coded(Code::ProfileRequired)));
     };
     if !caller::standing(scene.desk.views(), key.kind, &entry).active || lockout::is_locked(&entry, scene.now) {
         let mut failure = Failure::coded(if journey.service.is_chain() { Code::NotActive } else { Code::Locked });
         if let Some(message) = journey.state.text("lockoutMessage") {
             failure.message = message.to_owned();
         }
-        return Err(refuse(scene, &journey, failure));
+        return Err(refuse(scene, journey, failure));
     }
+    Ok((key, entry))
+}
+
+/// The journey came to a good end: who it is, whether they may, and their session.
+///
+/// # Errors
+/// When there is nobody, or they may not.
+pub async fn succeed(scene: &Scene<'_>, journey: Journey) -> Result<Success, Failure> {
+    let (key, entry) = identified(scene, &journey)?;
     let url = success_url(scene, &journey, Some(&entry));
     let started = match journey.no_session {
         true => None,
         false => Some(start(scene, &journey, &key, entry.clone(), &url).await?),
     };
+    let mut cookies = persistent::cookies(scene, &journey, &key, &entry);
     forget(scene, &journey, &key, &entry).await;
     let principal = sessions::universal_id(scene.realm, &key);
     let (service, session) = (journey.service.name(), started.is_some());
     record(scene.desk, scene.realm, AuthenticationEvent::Succeeded { service, principal: &principal, session });
-    Ok(Success {
-        session: started,
-        success_url: url,
-        details: journey.success_details,
-        cookies: if journey.no_session { Vec::new() } else { journey.cookies },
-    })
+    cookies.extend(journey.cookies);
+    if journey.no_session {
+        cookies.clear();
+    }
+    Ok(Success { session: started, success_url: url, details: journey.success_details, cookies })
 }
 
 async fn start(
@@ -190,7 +200,7 @@ async fn start(
 }
 
 /// Success starts counts anew. The session is there already: should this not be written, the counts stand a while longer.
-async fn forget(scene: &Scene<'_>, journey: &Journey, key: &DocumentKey, entry: &Entry) {
+pub async fn forget(scene: &Scene<'_>, journey: &Journey, key: &DocumentKey, entry: &Entry) {
     let forgotten = async {
         lockout::succeeded(scene.desk, key).await?;
         if !journey.counted.is_empty() && entry.json().get(RETRIES).is_some() {
@@ -223,7 +233,7 @@ fn base(journey: &Journey) -> Failure {
 }
 
 /// `failure`, with what goes with every failure of this journey.
-fn refuse(scene: &Scene<'_>, journey: &Journey, mut failure: Failure) -> Failure {
+pub fn refuse(scene: &Scene<'_>, journey: &Journey, mut failure: Failure) -> Failure {
     if failure.instead.is_some() {
         return failure;
     }

@@ -8,6 +8,7 @@
 //! | pages, choices, messages, waiting           | [`presentation`]  |
 //! | URLs, details, timeouts, metrics            | [`flow`]          |
 //! | state, sessions, cookies, headers           | [`data`]          |
+//! | persistent cookies                          | [`persistent`]    |
 //! | one-time passwords                          | [`one_time`]      |
 //! | OATH devices, recovery codes                | [`oath`]          |
 //! | scripted decisions                          | [`scripted`]      |
@@ -21,6 +22,7 @@ pub mod data;
 pub mod flow;
 pub mod oath;
 pub mod one_time;
+pub mod persistent;
 pub mod presentation;
 pub mod scripted;
 
@@ -303,6 +305,8 @@ nodes! {
     "SetStateNode" => SetState: data::SetState,
     "CookiePresenceDecisionNode" => CookiePresenceDecision: data::CookiePresenceDecision,
     "SetCustomCookieNode" => SetCustomCookie: data::SetCustomCookie,
+    "SetPersistentCookieNode" => SetPersistentCookie: persistent::SetPersistentCookie,
+    "PersistentCookieDecisionNode" => PersistentCookieDecision: persistent::PersistentCookieDecision,
     "RequestHeaderNode" => RequestHeader: data::RequestHeader,
     "QueryParameterNode" => QueryParameter: data::QueryParameter,
     "OneTimePasswordGeneratorNode" => OneTimePasswordGenerator: one_time::OneTimePasswordGenerator,

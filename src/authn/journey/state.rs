@@ -3,7 +3,7 @@
 //! Shared and secure state travel to the client and back, encrypted ([`super::auth_id`]); transient state lives as long as
 //! one request. Values of it that a node still ahead asks for become secure state when the journey pauses.
 
-use super::callback::Asked;
+use super::{callback::Asked, persistent::Wish};
 use quorate_raft::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -223,6 +223,9 @@ pub struct Journey {
     pub properties: BTreeMap<String, String>,
     /// Cookies for the browser.
     pub cookies: Vec<CustomCookie>,
+    /// Cookies that let whoever this is in again.
+    #[serde(default)]
+    pub persistent: Vec<Wish>,
     /// Members for the answer of success.
     pub success_details: Map<String, Value>,
     /// Members for the answer of failure.
@@ -237,6 +240,9 @@ pub struct Journey {
     pub no_session: bool,
     /// The token of the session that will be upgraded: its owner's, who carries the journey.
     pub upgrades: Option<String>,
+    /// The id of the transaction that it confirms; then the session stays as it is.
+    #[serde(default)]
+    pub transaction: Option<String>,
     /// Longest life of the session, minutes.
     pub max_session: Option<u64>,
     /// Longest pause of the session, minutes.

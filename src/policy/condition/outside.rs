@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::{Outcome, Scene, TTL_MAX, ValueSets};
 use crate::policy::{
     Error,
-    circumstances::{self, Effect, ScriptCall, TransactionAsk},
+    circumstances::{self, Effect, MAX_TX_IDS, ScriptCall, TransactionAsk},
     fault::Fault,
     members::{Members, Wrong},
     trace::{Comparison, Observer},
@@ -87,9 +87,10 @@ impl Transaction {
 
     pub(super) fn evaluate(&self, scene: &Scene<'_>, observer: &mut impl Observer) -> Result<Outcome, Fault> {
         let session = scene.session(self.kind())?;
-        let id = scene.circumstances.first("TxId");
+        let ids = scene.circumstances.values("TxId").unwrap_or_default();
+        let ids = ids.get(..MAX_TX_IDS).unwrap_or(ids);
         let ask = TransactionAsk {
-            id,
+            ids,
             realm: scene.circumstances.realm,
             resource: scene.resource,
             user: &session.user,
@@ -97,14 +98,14 @@ impl Transaction {
             specifier: &self.strategy_specifier,
         };
         let answer = scene.circumstances.services.transaction(&ask)?;
-        observer.compared(|| Comparison::new("environment.TxId", "a completed transaction", id));
+        observer.compared(|| Comparison::new("environment.TxId", "a completed transaction", json!(ids)));
         let mut outcome = match &answer {
-            circumstances::Transaction::Completed => Outcome::plain(true),
+            circumstances::Transaction::Completed(_) => Outcome::plain(true),
             circumstances::Transaction::Required(id) => Outcome::or_advise(false, "TransactionConditionAdvice", id),
         };
-        outcome.effects.extend(match answer {
-            circumstances::Transaction::Completed => id.map(|id| Effect::TransactionUsed { id: id.to_owned() }),
-            circumstances::Transaction::Required(id) => Some(Effect::TransactionRequired { id }),
+        outcome.effects.insert(match answer {
+            circumstances::Transaction::Completed(id) => Effect::TransactionUsed { id },
+            circumstances::Transaction::Required(id) => Effect::TransactionRequired { id },
         });
         Ok(Outcome { ttl: 0, ..outcome })
     }

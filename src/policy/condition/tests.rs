@@ -785,9 +785,10 @@ fn transactions_are_confirmed_once() {
                 ("/alpha", "api://w/r", "Auth Level", "5")
             );
             assert_eq!(ask.user, &mona().user);
-            Ok(match ask.id {
-                Some("done") => circumstances::Transaction::Completed,
-                _ => circumstances::Transaction::Required("7b0a".into()),
+            assert!(ask.ids.len() <= 16);
+            Ok(match ask.ids.iter().any(|id| id == "done") {
+                true => circumstances::Transaction::Completed("done".into()),
+                false => circumstances::Transaction::Required("7b0a".into()),
             })
         }
     }
@@ -801,8 +802,11 @@ fn transactions_are_confirmed_once() {
     let used = Effect::TransactionUsed { id: "done".into() };
     let completed = Outcome { ttl: 0, effects: [used].into(), ..Outcome::plain(true) };
     assert_eq!(says_with(&condition, Some(mona()), &[], &Transactions), Ok(required.clone()));
-    assert_eq!(says_with(&condition, Some(mona()), &[("TxId", &["stale"])], &Transactions), Ok(required));
-    assert_eq!(says_with(&condition, Some(mona()), &[("TxId", &["done"])], &Transactions), Ok(completed));
+    assert_eq!(says_with(&condition, Some(mona()), &[("TxId", &["stale"])], &Transactions), Ok(required.clone()));
+    assert_eq!(says_with(&condition, Some(mona()), &[("TxId", &["done"])], &Transactions), Ok(completed.clone()));
+    assert_eq!(says_with(&condition, Some(mona()), &[("TxId", &["stale", "done"])], &Transactions), Ok(completed));
+    let late = [&["stale"; 16][..], &["done"]].concat();
+    assert_eq!(says_with(&condition, Some(mona()), &[("TxId", &late)], &Transactions), Ok(required.clone()), "bounded");
     assert_eq!(says_with(&condition, None, &[], &Transactions), Err(Fault::NoSession("Transaction")));
     assert_eq!(says(&condition, Some(mona()), &[]), Err(Fault::Unsupported("Transaction")));
     assert_eq!(outside::Strategy::of("Auth Level"), outside::Strategy::of("AuthLevelConditionAdvice"));

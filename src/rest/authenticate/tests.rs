@@ -106,7 +106,7 @@ async fn parameters_choose_as_in_a_3() {
         "?authIndexType=user&authIndexValue=demo",
         "?authIndexType=role&authIndexValue=x",
         "?authIndexType=resource&authIndexValue=https%3A%2F%2Fx",
-        "?authIndexType=transaction&authIndexValue=x",
+        "?authIndexType=transaction",
         "?authIndexType=composite_advice&authIndexValue=x",
         "?authIndexType=module",
         "?authIndexValue=Example",

@@ -35,6 +35,7 @@ impl From<NoDecision> for Error {
         match error {
             NoDecision::Refused(refused) => refused.into(),
             NoDecision::Unrecorded(_) => crate::consensus::Unavailable::Overloaded.into(),
+            NoDecision::Unavailable(unavailable) => unavailable.into(),
         }
     }
 }
@@ -120,7 +121,7 @@ pub async fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error>
     let Evaluate { resources, application, subject, environment } = Evaluate::of(content)?;
     let asked = Asked::stored(call, application, subject, environment)?;
     let with_ttl = call.version.0 > 1;
-    let decisions = asked.question(Purpose::Evaluate).decide(&resources)?;
+    let decisions = asked.question(Purpose::Evaluate).decide(&resources).await?;
     rows(call, decisions.iter().map(|decision| decision.to_members(with_ttl)))
 }
 
@@ -134,7 +135,7 @@ pub async fn evaluate_tree(call: &Call<'_>, content: &Object) -> Result<Value, E
     let EvaluateTree { resource, application, subject, environment } = body;
     let asked = Asked::stored(call, application, subject, environment)?;
     let with_ttl = call.version.0 > 1;
-    let decisions = asked.question(Purpose::EvaluateTree).tree(&resource)?;
+    let decisions = asked.question(Purpose::EvaluateTree).tree(&resource).await?;
     rows(call, decisions.iter().map(|row| row.to_members(with_ttl)))
 }
 
