@@ -114,6 +114,7 @@ pub mod response;
 pub mod scan;
 pub mod serve;
 pub mod settings;
+mod text;
 pub mod transaction;
 pub mod version;
 

@@ -2,8 +2,10 @@
 //!
 //! A linearizable read is [`Desk::barrier`](crate::desk::Desk::barrier), then a view (G2).
 
+mod members;
 mod ordered;
 
+pub use members::{Members, Scalar, Values};
 pub use ordered::{Ordered, Row};
 
 use papaya::{HashMap, HashSet};
@@ -64,7 +66,19 @@ impl Entry {
 
     /// Its JSON; `null` should stored bytes not be JSON, which nothing writes.
     pub fn json(&self) -> &Value {
-        self.json.get_or_init(|| serde_json::from_slice(&self.document.body).unwrap_or(Value::Null))
+        self.json.get_or_init(|| self.parsed())
+    }
+
+    fn parsed(&self) -> Value {
+        serde_json::from_slice(&self.document.body).unwrap_or(Value::Null)
+    }
+
+    /// What `look` sees in its JSON, which is not kept: nobody else may need it.
+    fn glance<T>(&self, look: impl FnOnce(&Value) -> T) -> T {
+        match self.json.get() {
+            Some(json) => look(json),
+            None => look(&self.parsed()),
+        }
     }
 
     /// Its compiled form; `compile` runs once per revision. All readers of a kind ask for the same type.

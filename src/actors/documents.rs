@@ -58,7 +58,11 @@ impl DocumentsOwner {
                 self.views.memberships.follow(&key, former.as_deref(), now.as_deref());
             }
             let place = (key.realm, key.kind);
-            self.collections.entry(place.clone()).or_default().set(&key.id, now);
+            let collection = self.collections.entry(place.clone()).or_default();
+            match key.kind {
+                Kind::User => collection.set_searched(&key.id, now),
+                _ => collection.set(&key.id, now),
+            }
             touched.insert(place);
         }
         // Once for all changes: until then readers share nothing that changes.

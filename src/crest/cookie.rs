@@ -4,10 +4,14 @@
 //! It is bound to the collection, the filter and the sort keys: for another query it does not open. Its length is bounded by
 //! the number of sort keys and by what [`Key::short`] keeps of each.
 
-use crate::desk::Desk;
+use super::text::code_units;
+use crate::{
+    desk::Desk,
+    views::{Scalar, Values},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 /// Characters of a string that decide about its place where pages are continued by cookies; equal ones follow by id.
 const SHORT: usize = 64;
@@ -15,9 +19,9 @@ const SHORT: usize = 64;
 /// Longest cookie that is looked at, bytes.
 pub const MAX_COOKIE_BYTES: usize = 16 << 10;
 
-/// What an element is sorted by: missing values first, then by type, then by value.
+/// What an element is sorted by: missing values first, then by type, then by value. Texts are UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Key {
+pub enum Key<T = String> {
     /// No value, or one that has no order: an array or an object.
     Missing,
     /// A boolean: false first.
@@ -25,7 +29,7 @@ pub enum Key {
     /// The bits of a double: text would lose some.
     Number(u64),
     /// A string, by its code units.
-    Text(String),
+    Text(T),
 }
 
 impl Key {
@@ -50,7 +54,60 @@ impl Key {
             key => key,
         }
     }
+}
 
+impl<'m> Key<Cow<'m, [u8]>> {
+    /// The key of the values of a member, as [`Key::of`] says.
+    pub fn of_values(values: Option<Values<'m>>) -> Self {
+        let Some(mut values) = values else {
+            return Self::Missing;
+        };
+        match (values.next(), values.next()) {
+            (Some(Scalar::Bool(truth)), None) => Self::Bool(truth),
+            (Some(Scalar::Number(number)), None) => Self::Number(number.to_bits()),
+            (Some(Scalar::Ascii(text) | Scalar::Text { whole: text, .. }), None) => Self::Text(Cow::Borrowed(text)),
+            _ => Self::Missing,
+        }
+    }
+
+    /// The same, as [`Key::short`] says.
+    pub fn short_of_values(values: Option<Values<'m>>) -> Self {
+        match Self::of_values(values) {
+            Self::Text(Cow::Borrowed(text)) => Self::Text(Cow::Borrowed(head(text))),
+            key => key,
+        }
+    }
+
+    /// For a cookie.
+    pub fn to_owned(&self) -> Key {
+        match self {
+            Self::Missing => Key::Missing,
+            Self::Bool(truth) => Key::Bool(*truth),
+            Self::Number(bits) => Key::Number(*bits),
+            Self::Text(text) => Key::Text(String::from_utf8_lossy(text).into_owned()),
+        }
+    }
+}
+
+impl<'k> From<Key> for Key<Cow<'k, [u8]>> {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::Missing => Self::Missing,
+            Key::Bool(truth) => Self::Bool(truth),
+            Key::Number(bits) => Self::Number(bits),
+            Key::Text(text) => Self::Text(Cow::Owned(text.into_bytes())),
+        }
+    }
+}
+
+/// The first [`SHORT`] characters of a text.
+fn head(text: &[u8]) -> &[u8] {
+    let mut starts = text.iter().enumerate().filter(|(_, byte)| !matches!(byte, 0x80..=0xbf)).map(|(at, _)| at);
+    let end = if text.len() <= SHORT { None } else { starts.nth(SHORT) };
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+impl<T> Key<T> {
     fn rank(&self) -> u8 {
         match self {
             Self::Missing => 0,
@@ -61,10 +118,10 @@ impl Key {
     }
 }
 
-impl Ord for Key {
+impl<T: AsRef<[u8]> + Eq> Ord for Key<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Text(a), Self::Text(b)) => a.encode_utf16().cmp(b.encode_utf16()),
+            (Self::Text(a), Self::Text(b)) => code_units(a.as_ref(), b.as_ref()),
             (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
             (Self::Number(a), Self::Number(b)) => f64::from_bits(*a).total_cmp(&f64::from_bits(*b)),
             (a, b) => a.rank().cmp(&b.rank()),
@@ -72,7 +129,7 @@ impl Ord for Key {
     }
 }
 
-impl PartialOrd for Key {
+impl<T: AsRef<[u8]> + Eq> PartialOrd for Key<T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }

@@ -126,11 +126,9 @@ impl Filter {
             Self::Literal(literal) => (*literal).into(),
             Self::Present(pointer) => find(pointer).is_some().into(),
             Self::Compare(_, Operator::Extended(_), _) => Truth::Undefined,
-            Self::Compare(pointer, operator, assertion) => match find(pointer).as_deref() {
-                Some(Value::Array(values)) => values.iter().any(|value| compare(value, operator, assertion)).into(),
-                Some(value) => compare(value, operator, assertion).into(),
-                None => Truth::False,
-            },
+            Self::Compare(pointer, operator, assertion) => {
+                find(pointer).is_some_and(|value| fits(&value, operator, assertion)).into()
+            }
             Self::Not(inner) => match inner.truth(find) {
                 Truth::True => Truth::False,
                 Truth::False => Truth::True,
@@ -139,6 +137,14 @@ impl Filter {
             Self::And(all) => all.iter().map(|filter| filter.truth(find)).min().unwrap_or(Truth::True),
             Self::Or(any) => any.iter().map(|filter| filter.truth(find)).max().unwrap_or(Truth::False),
         }
+    }
+}
+
+/// Whether a value, or one of an array of them, compares like that. An operator that is not known fits nothing.
+pub(super) fn fits(value: &Value, operator: &Operator, assertion: &Assertion) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(|value| compare(value, operator, assertion)),
+        value => compare(value, operator, assertion),
     }
 }
 
@@ -184,15 +190,7 @@ fn compare(value: &Value, operator: &Operator, assertion: &Assertion) -> bool {
         (Value::Bool(value), Assertion::Bool(assertion)) => value.cmp(assertion),
         _ => return false,
     };
-    match operator {
-        // `co` and `sw` mean something for strings only; for the rest they are equality.
-        Operator::Equal | Operator::Contains | Operator::StartsWith => order == Ordering::Equal,
-        Operator::Less => order == Ordering::Less,
-        Operator::LessOrEqual => order != Ordering::Greater,
-        Operator::Greater => order == Ordering::Greater,
-        Operator::GreaterOrEqual => order != Ordering::Less,
-        Operator::Extended(_) => false,
-    }
+    operator.accepts(order)
 }
 
 /// §7.1; `None` for a string that does not end.
@@ -315,6 +313,19 @@ impl Operator {
             "ge" => Self::GreaterOrEqual,
             _ => Self::Extended(word.to_owned()),
         })
+    }
+
+    /// Whether a value that stands like that to the assertion fits.
+    pub(super) fn accepts(&self, order: Ordering) -> bool {
+        match self {
+            // `co` and `sw` mean something for strings only; for the rest they are equality.
+            Self::Equal | Self::Contains | Self::StartsWith => order.is_eq(),
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+            Self::Extended(_) => false,
+        }
     }
 
     fn as_str(&self) -> &str {

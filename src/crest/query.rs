@@ -278,12 +278,16 @@ impl Query {
     }
 
     /// Compares what two resources have under the sort keys.
-    pub(super) fn order(&self, a: &[Key], b: &[Key]) -> Ordering {
-        let orders = self.sort.iter().zip(a.iter().zip(b)).map(|(key, (a, b))| {
+    pub(super) fn order<'k, K: Ord + 'k>(
+        &self,
+        a: impl IntoIterator<Item = &'k K>,
+        b: impl IntoIterator<Item = &'k K>,
+    ) -> Ordering {
+        let mut orders = self.sort.iter().zip(a.into_iter().zip(b)).map(|(key, (a, b))| {
             let order = a.cmp(b);
             if key.descending { order.reverse() } else { order }
         });
-        orders.fold(Ordering::Equal, Ordering::then)
+        orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 }
 

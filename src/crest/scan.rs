@@ -1,15 +1,19 @@
 //! Queries over stored documents, without copying them: what is asked for by id is looked up, what is asked for by the
-//! beginning of an id is a range, filters look at what is stored and parsed already, and only what is on the page is made
-//! into an [`Item`].
+//! beginning of an id is a range, filters look at stored [`Members`](crate::views::Members), of what is sorted only the
+//! beginning is held, and only what is on the page is made into an [`Item`].
 //!
 //! | crest.md | it says                                                         | here             |
 //! |----------|-----------------------------------------------------------------|------------------|
 //! | §7.3     | strings ignore case: so do ids, and rows are sorted accordingly | `Span`         |
+//! | §7.3     | what a filter selects                                           | `Test`           |
 //! | §8       | `_queryId` of identities is a pattern of ids                    | [`Rows::takes_patterns`] |
-//! | §9       | sort, then skip, then take; missing values first                | [`Query::scan`]  |
+//! | §9       | sort, then skip, then take; missing values first                | [`Query::scan`], `Least` |
 //!
 //! A resource tells how its stored documents look ([`Rows`]) and calls [`Query::scan`] with
 //! [`Desk::rows`](crate::desk::Desk::rows).
+
+mod compiled;
+mod least;
 
 use super::{
     Error, Item, Listing, Query, Totals,
@@ -19,8 +23,21 @@ use super::{
     query::{Select, wildcard},
 };
 use crate::views::{Ordered, Row};
+use compiled::{Test, place};
+use least::Least;
 use serde_json::Value;
-use std::{borrow::Cow, cmp::Ordering};
+use std::{borrow::Cow, cmp::Ordering, iter};
+
+/// Where a member is found in every row: asked once for a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'m> {
+    /// In the document under this name, whatever its letter case, and shown as it is there.
+    Stored(&'m str),
+    /// Nowhere: it is not shown, and nobody may probe for it.
+    Nowhere,
+    /// [`Rows::member`] has to say.
+    Made,
+}
 
 /// How stored documents look to whoever asks for them.
 pub trait Rows {
@@ -35,6 +52,12 @@ pub trait Rows {
     /// Whether a row is one of the resources at all.
     fn has(&self, _: &Row) -> bool {
         true
+    }
+
+    /// Where `member` is. What is not [`Place::Made`] is compared without asking for it row by row: [`member`](Self::member)
+    /// would say the same.
+    fn place<'m>(&self, _: &'m str) -> Place<'m> {
+        Place::Made
     }
 
     /// What [`item`](Self::item) would show as `member`, borrowed where it is stored like that. Nothing for what is not shown:
@@ -138,8 +161,54 @@ fn find<'r>(row: &'r Row, pointer: &Pointer, of: &impl Rows) -> Option<Cow<'r, V
     }
 }
 
-/// A match, and what it is sorted by.
-type Keyed<'r> = (Vec<Key>, &'r Row);
+/// What a row is sorted by.
+type RowKey<'r> = Key<Cow<'r, [u8]>>;
+
+/// A match, and what it is sorted by. Most queries have one sort key: it needs no memory of its own.
+struct Keyed<'r> {
+    first: RowKey<'r>,
+    others: Vec<RowKey<'r>>,
+    row: &'r Row,
+}
+
+impl<'r> Keyed<'r> {
+    fn keys(&self) -> impl Iterator<Item = &RowKey<'r>> {
+        iter::once(&self.first).chain(&self.others)
+    }
+}
+
+/// A sort key, made ready for many rows.
+enum By<'q> {
+    Stored(&'q str),
+    Nowhere,
+    Made(&'q Pointer),
+}
+
+impl<'q> By<'q> {
+    fn of(pointer: &'q Pointer, of: &impl Rows) -> Self {
+        match place(pointer, of) {
+            Some(Place::Stored(name)) => Self::Stored(name),
+            Some(Place::Made) => Self::Made(pointer),
+            // The whole has no order.
+            Some(Place::Nowhere) | None => Self::Nowhere,
+        }
+    }
+
+    /// The key of a row, bounded where a cookie is to hold it.
+    fn key<'r>(&self, row: &'r Row, of: &impl Rows, bounded: bool) -> RowKey<'r> {
+        match self {
+            Self::Nowhere => Key::Missing,
+            Self::Stored(name) => {
+                let key: fn(_) -> RowKey<'r> = if bounded { Key::short_of_values } else { Key::of_values };
+                key(row.members().get(name))
+            }
+            Self::Made(pointer) => {
+                let key: fn(_) -> Key = if bounded { Key::short } else { Key::of };
+                key(find(row, pointer, of).as_deref()).into()
+            }
+        }
+    }
+}
 
 impl Query {
     /// Answers from `rows`, which look as `of` says.
@@ -173,10 +242,11 @@ impl Query {
                 None => vec![Span::one(pattern)],
             },
         };
+        let test = Test::of(filter, of);
         let selected = |row: &&Row| {
             let fits = match pattern.as_deref() {
                 Some(pattern) => pattern.is_empty() || wildcard(pattern, &row.folded),
-                None => filter.selects_what(&|pointer| find(row, pointer, of)),
+                None => test.passes(row, of),
             };
             fits && of.has(row)
         };
@@ -206,36 +276,38 @@ impl Query {
             let next = page.last().filter(|_| more).map(|row| Position { keys: Vec::new(), id: row.id.to_string() });
             return Ok(self.listing(page.into_iter().map(|row| of.item(row)).collect(), next, count, totals));
         }
-        let key: fn(Option<&Value>) -> Key = if has_cookies { Key::short } else { Key::of };
-        let mut keyed: Vec<Keyed<'_>> = matches.map(|row| (self.keys_of(row, of, key), row)).collect();
-        let count = keyed.len();
-        if has_cookies && let Some(position) = self.after()? {
-            let (folded, id) = place_of(&position.id);
-            keyed.retain(|(keys, row)| {
-                let order = self.order(keys, &position.keys);
-                order.then_with(|| (&*row.folded, &*row.id).cmp(&(folded.as_str(), id))) == Ordering::Greater
-            });
-        }
+        let mut by = self.sort.iter().map(|key| By::of(&key.pointer, of));
+        let (lead, others) = (by.next().unwrap_or(By::Nowhere), by.collect::<Vec<_>>());
+        let after = if has_cookies { self.after()? } else { None };
+        let after = after.map(|position| {
+            let keys: Vec<RowKey<'_>> = position.keys.iter().cloned().map(Key::into).collect();
+            (keys, place_of(&position.id))
+        });
         // Rows are all different: sorting by them last makes the order total, and any sort a stable one.
-        let order = |(a, left): &Keyed<'_>, (b, right): &Keyed<'_>| {
-            self.order(a, b).then_with(|| (&left.folded, &left.id).cmp(&(&right.folded, &right.id)))
+        let order = |a: &Keyed<'_>, b: &Keyed<'_>| {
+            self.order(a.keys(), b.keys()).then_with(|| (&a.row.folded, &a.row.id).cmp(&(&b.row.folded, &b.row.id)))
         };
-        let following = keyed.len();
-        let end = from.saturating_add(most).min(following);
-        if end < following {
-            keyed.select_nth_unstable_by(end, order);
-            keyed.truncate(end);
+        let end = from.saturating_add(most);
+        let (mut count, mut following) = (0, 0_usize);
+        let mut least = Least::new(end, order);
+        for row in matches {
+            count += 1;
+            let key = |by: &By<'_>| by.key(row, of, has_cookies);
+            let keyed = Keyed { first: key(&lead), others: others.iter().map(key).collect(), row };
+            if let Some((keys, (folded, id))) = &after {
+                let order = self.order(keyed.keys(), keys);
+                if order.then_with(|| (&*row.folded, &*row.id).cmp(&(folded.as_str(), id))) != Ordering::Greater {
+                    continue;
+                }
+            }
+            following += 1;
+            least.offer(keyed);
         }
-        keyed.sort_unstable_by(order);
-        let last = keyed.last_mut().filter(|_| has_cookies && end < following);
-        let next = last.map(|(keys, row)| Position { keys: keys.clone(), id: row.id.to_string() });
-        let page = keyed.into_iter().skip(from).map(|(_, row)| of.item(row)).collect();
-        Ok(self.listing(page, next, count, totals))
-    }
-
-    /// What a row is sorted by.
-    fn keys_of(&self, row: &Row, of: &impl Rows, key: fn(Option<&Value>) -> Key) -> Vec<Key> {
-        self.sort.iter().map(|by| key(find(row, &by.pointer, of).as_deref())).collect()
+        let page = least.into_sorted(from);
+        let last = page.last().filter(|_| has_cookies && end < following);
+        let next =
+            last.map(|last| Position { keys: last.keys().map(Key::to_owned).collect(), id: last.row.id.to_string() });
+        Ok(self.listing(page.into_iter().map(|keyed| of.item(keyed.row)).collect(), next, count, totals))
     }
 }
 

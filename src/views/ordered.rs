@@ -2,8 +2,8 @@
 //! for as long as it likes, and blocks nobody; the owner of the documents copies what it changes, a few hundred rows, and
 //! shares the rest.
 
-use super::Entry;
-use std::sync::Arc;
+use super::{Entry, Members};
+use std::sync::{Arc, OnceLock};
 
 /// Most rows of one piece. A change copies one piece and the list of pieces: at 100 000 rows both are of this size.
 const PIECE: usize = 256;
@@ -17,11 +17,18 @@ pub struct Row {
     pub id: Arc<str>,
     /// The document: the same one that [`Views::entry`](super::Views::entry) shows.
     pub entry: Arc<Entry>,
+    // Here and not in the entry: who looks at all rows goes from one to the next, and to an entry only when it is shown.
+    members: OnceLock<Members>,
 }
 
 impl Row {
     fn new(id: Arc<str>, entry: Arc<Entry>) -> Self {
-        Self { folded: fold(&id), id, entry }
+        Self { folded: fold(&id), id, entry, members: OnceLock::new() }
+    }
+
+    /// The members of the document, made when they are asked for first; the document's JSON is not kept for that.
+    pub fn members(&self) -> &Members {
+        self.members.get_or_init(|| self.entry.glance(Members::of))
     }
 
     fn place(&self) -> (&str, &str) {
@@ -73,11 +80,25 @@ impl Ordered {
 
     /// Stores a document, or removes it.
     pub(crate) fn set(&mut self, id: &Arc<str>, entry: Option<Arc<Entry>>) {
+        self.put(id, entry.map(|entry| Row::new(id.clone(), entry)));
+    }
+
+    /// The same for documents that are searched by their members: those are made here, document by document, so that the
+    /// first reader who asks for them does not wait for those of all.
+    pub(crate) fn set_searched(&mut self, id: &Arc<str>, entry: Option<Arc<Entry>>) {
+        let row = entry.map(|entry| Row::new(id.clone(), entry));
+        if let Some(row) = &row {
+            row.members();
+        }
+        self.put(id, row);
+    }
+
+    fn put(&mut self, id: &Arc<str>, row: Option<Row>) {
         let folded = fold(id);
         let place = (&*folded, &**id);
         let at = self.pieces.partition_point(|piece| piece.last().is_some_and(|last| last.place() < place));
-        match entry {
-            Some(entry) => self.insert(at, Row::new(id.clone(), entry)),
+        match row {
+            Some(row) => self.insert(at, row),
             None => self.remove(at, place),
         }
     }
@@ -177,6 +198,19 @@ mod tests {
         for (reader, as_it_was) in held {
             assert_eq!(ids(&reader), as_it_was);
         }
+    }
+
+    /// And a copy of the piece has them, too.
+    #[test]
+    fn members_of_what_is_searched_are_there_before_anybody_asks() {
+        let mut ordered = Ordered::default();
+        ordered.set_searched(&"a".into(), Some(entry(1)));
+        ordered.set(&"b".into(), Some(entry(1)));
+        let held = ordered.clone();
+        ordered.set_searched(&"c".into(), Some(entry(1)));
+        let made = |ordered: &Ordered| ordered.iter().map(|row| row.members.get().is_some()).collect::<Vec<_>>();
+        assert_eq!((made(&held), made(&ordered)), (vec![true, false], vec![true, false, true]));
+        assert!(held.iter().all(|row| row.entry.json.get().is_none()), "and no tree is kept for it");
     }
 
     #[test]

@@ -12,7 +12,10 @@
 use crate::{
     bootstrap::ADMINISTRATOR_ID,
     caller::{Caller, Role},
-    crest::{Error, Item, Object, scan::Rows},
+    crest::{
+        Error, Item, Object,
+        scan::{Place, Rows},
+    },
     privileges::Privilege,
     rest::identity::{is_secret, user_dn},
     sessions::universal_id,
@@ -252,9 +255,12 @@ fn computed(realm: &RealmPath, id: &str, member: &str) -> Option<Value> {
 /// Members that [`computed`] knows.
 const COMPUTED: [&str; 4] = ["realm", "universalid", "dn", "objectClass"];
 
-/// Stored members that are nobody's to see, what authentication keeps about a user among them, or only in one's own profile.
+/// Stored members that are nobody's to see, or only in one's own profile.
+const HIDDEN: [&str; 3] = [PASSWORD, "roles", KBA];
+
+/// Those, and what authentication keeps about a user.
 fn is_hidden(name: &str) -> bool {
-    name == PASSWORD || name.starts_with('_') || name == "roles" || name == KBA
+    name.starts_with('_') || HIDDEN.contains(&name)
 }
 
 /// What a stored user looks like to a reader: without the verifier. This is the only way out.
@@ -337,6 +343,20 @@ impl Rows for Profiles<'_> {
         true
     }
 
+    fn place<'m>(&self, member: &'m str) -> Place<'m> {
+        if member == "_id" || self.is_id(member) {
+            return Place::Stored("username");
+        }
+        if member == "_rev" || COMPUTED.iter().any(|name| name.eq_ignore_ascii_case(member)) {
+            return Place::Made;
+        }
+        // Whatever its letter case: the document is searched ignoring it.
+        if is_hidden(member) || HIDDEN.iter().any(|name| name.eq_ignore_ascii_case(member)) {
+            return Place::Nowhere;
+        }
+        Place::Stored(member)
+    }
+
     fn member<'r>(&self, row: &'r Row, member: &str) -> Option<Cow<'r, Value>> {
         let body = row.entry.json();
         if member == "_id" || self.is_id(member) {
@@ -358,5 +378,53 @@ impl Rows for Profiles<'_> {
         let key = DocumentKey { realm: self.0.clone(), kind: Kind::User, id: row.id.clone() };
         let empty = Object::new();
         shown(&key, row.entry.document.revision, row.entry.json().as_object().unwrap_or(&empty))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::{Entry, Ordered};
+    use quorate_raft::Document;
+    use std::sync::Arc;
+
+    /// What is told of a member once is what would be told of it for each row; and nobody finds out about what is hidden.
+    #[test]
+    fn members_are_where_they_are_said_to_be() {
+        let body = json!({"username": "Al", "cn": ["A", "É"], "mail": [], "frAttr": 1, PASSWORD: "$argon2id$x", "roles": ["r"],
+            KBA: [{"answer": "x"}], "_lockout": "x", CREATED: ["20240108232723Z"]});
+        let document = Document {
+            body: Arc::from(body.to_string().into_bytes()),
+            revision: Seq(3),
+            fence: Seq(0),
+            references: Vec::new(),
+        };
+        let mut rows = Ordered::default();
+        rows.set(&"al".into(), Some(Arc::new(Entry::new(Arc::new(document)))));
+        let (realm, row) = (RealmPath::root(), rows.iter().next().expect("one row"));
+        let profiles = Profiles(&realm);
+        let names = ["_id", "_rev", "name", "createTimestamp", "sn", "_lockout", "_", "realm", "dn", "objectClass"];
+        for name in names.into_iter().chain(body.as_object().expect("an object").keys().map(String::as_str)) {
+            for name in [name.to_owned(), name.to_uppercase()] {
+                let hidden =
+                    [PASSWORD, "roles", "kbaInfo", "_lockout", "_"].iter().any(|h| h.eq_ignore_ascii_case(&name));
+                let found = profiles.member(row, &name);
+                match profiles.place(&name) {
+                    Place::Nowhere => assert!((hidden || name.starts_with('_')) && found.is_none(), "{name}"),
+                    Place::Stored(stored) => {
+                        assert!(!hidden, "{name}");
+                        let stored =
+                            row.members().get(stored).map(|values| format!("{:?}", values.collect::<Vec<_>>()));
+                        let expected = found.map(|value| {
+                            let document = json!({"x": value});
+                            let members = crate::views::Members::of(&document);
+                            format!("{:?}", members.get("x").into_iter().flatten().collect::<Vec<_>>())
+                        });
+                        assert_eq!(stored, expected, "{name}");
+                    }
+                    Place::Made => assert!(!hidden && found.is_some(), "{name}"),
+                }
+            }
+        }
     }
 }
