@@ -82,6 +82,18 @@ pub const THINGS: &[Thing] = &[
         |n| json!({ "username": "kim", "userpassword": "Passw0rd!", "sn": [text(n)] }),
     ),
     put(
+        "/json/realms/root/users/kim/services/session",
+        V1,
+        "/dynamic/maxIdleTime",
+        |n| json!({ "dynamic": { "maxIdleTime": n + 1 } }),
+    ),
+    put(
+        "/json/realms/root/users/kim/services/dashboard",
+        V1,
+        "/assignedDashboard",
+        |n| json!({ "assignedDashboard": [text(n)] }),
+    ),
+    put(
         "/json/realms/root/groups/staff",
         "resource=4.0",
         "/description",
@@ -134,7 +146,12 @@ pub const THINGS: &[Thing] = &[
         "/assignedDashboard",
         |n| json!({ "assignedDashboard": [text(n)] }),
     ),
-    put("/json/realms/root/realm-config/services/baseurl", V1, "/fixedValue", |n| json!({ "fixedValue": text(n) })),
+    put(
+        "/json/realms/root/realm-config/services/baseurl",
+        V1,
+        "/fixedValue",
+        |n| json!({ "fixedValue": format!("https://{}.example", text(n)) }),
+    ),
     put(
         "/json/realms/root/realm-config/services/RemoteConsentService",
         V1,
@@ -183,11 +200,24 @@ pub const THINGS: &[Thing] = &[
         "/defaults/assignedDashboard",
         |n| json!({ "defaults": { "assignedDashboard": [text(n)] } }),
     ),
+    put(
+        "/json/global-config/services/dashboard/instances/mail",
+        V1,
+        "/displayName",
+        |n| json!({ "displayName": text(n) }),
+    ),
+    there("/json/global-config/services/CorsService", V1, "/enabled", |n| json!({ "enabled": odd(n) })),
+    put(
+        "/json/global-config/services/CorsService/configuration/race",
+        V1,
+        "/acceptedOrigins",
+        |n| json!({ "acceptedOrigins": [format!("https://{}.example", text(n))] }),
+    ),
     there(
         "/json/global-config/services/baseurl",
         V1,
         "/defaults/fixedValue",
-        |n| json!({ "defaults": { "fixedValue": text(n) } }),
+        |n| json!({ "defaults": { "fixedValue": format!("https://{}.example", text(n)) } }),
     ),
     there(
         "/json/global-config/services/RemoteConsentService",
@@ -397,6 +427,10 @@ pub const THINGS: &[Thing] = &[
 pub const EXEMPT: &[(&str, &str)] = &[
     ("/global-audit/{topic}", "events are reported, and nobody changes one"),
     ("/realms/root/realm-audit/{topic}", "events are reported, and nobody changes one"),
+    ("/realms/root/realms", "the realms of /global-config/realms, by the same code"),
+    ("/realms/root/realms/{id}", "the realms of /global-config/realms, by the same code"),
+    ("/realms/root/users/{user}/devices/2fa/{kind}/{id}", "made by journeys, and only deleted here"),
+    ("/realms/root/users/{user}/devices/{kind}/{id}", "made by journeys, and only deleted here"),
     ("/realms/root/realm-config/agents/OAuth2Thing", "501, whatever is asked: there are no things here"),
     ("/realms/root/realm-config/agents/OAuth2Thing/{id}", "501, whatever is asked: there are no things here"),
     ("/realms/root/users/{user}/oauth2/applications/{id}", "what users granted: it ends, and is not configuration"),
