@@ -189,11 +189,30 @@ impl Asked<'_> {
     }
 }
 
-/// Whether anything is on, and the configurations that are, by their names.
-fn configurations(desk: &Desk) -> Option<Vec<Arc<Configuration>>> {
-    effective(desk, &RealmPath::root(), SERVICE).flag("", "enabled").then(|| {
-        let all = InstanceType::all(desk, SERVICE, CONFIGURATION);
-        all.iter().map(|(_, entry)| Configuration::of(entry)).filter(|configuration| configuration.enabled).collect()
+/// The configurations that are on, by their names, and of what listing they were made: the service lies in it, too.
+struct Configurations {
+    services: Ordered,
+    /// `None` while the service is off.
+    on: Option<Rc<[Arc<Configuration>]>>,
+}
+
+/// Whether anything is on, and the configurations that are, by their names, as the views show them. Every request asks: a thread
+/// remembers until some service of the cluster changes.
+fn configurations(desk: &Desk) -> Option<Rc<[Arc<Configuration>]>> {
+    thread_local! {
+        static KNOWN: RefCell<Option<Configurations>> = const { RefCell::new(None) };
+    }
+    let services = desk.rows(&RealmPath::root(), Kind::GlobalService);
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(former) = known.as_ref().filter(|known| known.services.is_same(&services)) {
+            return former.on.clone();
+        }
+        let on = effective(desk, &RealmPath::root(), SERVICE).flag("", "enabled").then(|| {
+            let all = InstanceType::all(desk, SERVICE, CONFIGURATION);
+            let all = all.iter().map(|(_, entry)| Configuration::of(entry));
+            all.filter(|configuration| configuration.enabled).collect()
+        });
+        known.insert(Configurations { services, on }).on.clone()
     })
 }
 

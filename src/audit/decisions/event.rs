@@ -158,26 +158,22 @@ impl Event {
     }
 
     fn write_text(&self, at: jiff::Timestamp, lines: &mut Vec<u8>) -> serde_json::Result<()> {
-        let broken = serde_json::Error::io;
         let fields = self.fields();
-        write!(lines, "{at}  INFO {TARGET}: decision at={} purpose=", fields.at).map_err(broken)?;
-        serde_json::to_writer(&mut *lines, fields.purpose)?;
-        let texts = [("realm", fields.realm), ("set", fields.set), ("version", &fields.version)];
-        let texts = texts.into_iter().chain([("resource", fields.resource), ("subject", &fields.subject)]);
-        for (name, text) in texts {
-            write!(lines, " {name}=").map_err(broken)?;
-            serde_json::to_writer(&mut *lines, text)?;
-        }
-        write!(lines, " actions=").map_err(broken)?;
-        serde_json::to_writer(&mut *lines, fields.actions)?;
-        let lists = [("advices", fields.advices), ("faults", fields.faults)];
-        for (name, list) in lists {
-            write!(lines, " {name}=").map_err(broken)?;
-            serde_json::to_writer(&mut *lines, list)?;
-        }
-        write!(lines, " policies=").map_err(broken)?;
-        serde_json::to_writer(&mut *lines, &fields.policies)?;
-        writeln!(lines, " omitted={} micros={}", fields.omitted, fields.micros).map_err(broken)
+        write!(lines, "{at}  INFO {TARGET}: decision at={}", fields.at).map_err(serde_json::Error::io)?;
+        field(lines, "purpose", &fields.purpose)?;
+        field(lines, "realm", &fields.realm)?;
+        field(lines, "set", &fields.set)?;
+        field(lines, "version", &fields.version)?;
+        field(lines, "resource", &fields.resource)?;
+        field(lines, "subject", &fields.subject)?;
+        field(lines, "actions", fields.actions)?;
+        field(lines, "advices", fields.advices)?;
+        field(lines, "faults", fields.faults)?;
+        field(lines, "policies", &fields.policies)?;
+        field(lines, "omitted", &fields.omitted)?;
+        field(lines, "micros", &fields.micros)?;
+        lines.push(b'\n');
+        Ok(())
     }
 
     fn write_json(&self, at: jiff::Timestamp, lines: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -201,6 +197,14 @@ impl Event {
         lines.push(b'\n');
         Ok(())
     }
+}
+
+/// Appends ` name=value`. Formatting would cost more than all of this.
+fn field(lines: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?Sized)) -> serde_json::Result<()> {
+    lines.push(b' ');
+    lines.extend_from_slice(name.as_bytes());
+    lines.push(b'=');
+    serde_json::to_writer(lines, value)
 }
 
 #[cfg(test)]
