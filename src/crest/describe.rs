@@ -95,6 +95,8 @@ pub struct Description {
     pub fields: Vec<String>,
     /// What a `_queryId` means, where there is one.
     pub query_id: Option<String>,
+    /// Whether a query shows ids, as texts, and nothing else of what it finds.
+    pub lists_ids: bool,
     /// Actions.
     pub actions: Vec<ActionDescription>,
     /// Statuses that it answers beyond those of the framework.
@@ -120,6 +122,7 @@ impl Description {
             ids: Ids::Either,
             fields: Vec::new(),
             query_id: None,
+            lists_ids: false,
             actions: Vec::new(),
             errors: Vec::new(),
         }
@@ -141,6 +144,12 @@ impl Description {
     #[must_use]
     pub fn shown(self, shown: Value) -> Self {
         Self { shown, ..self }
+    }
+
+    /// With queries that show ids, and nothing else.
+    #[must_use]
+    pub fn listing_ids(self) -> Self {
+        Self { lists_ids: true, ..self }
     }
 
     /// With these operations, and no others.

@@ -350,11 +350,12 @@ impl Described<'_> {
     }
 
     fn query(&self) -> Value {
+        let item = if self.description.lists_ids { json!({"type": "string"}) } else { self.shown() };
         let envelope = json!({
             "type": "object",
             "required": ["result", "resultCount"],
             "properties": {
-                "result": {"type": "array", "items": self.shown()},
+                "result": {"type": "array", "items": item},
                 "resultCount": {"type": "integer"},
                 "pagedResultsCookie": {"type": "string", "nullable": true},
                 "totalPagedResultsPolicy": {"type": "string", "enum": ["NONE", "ESTIMATE", "EXACT"]},

@@ -109,6 +109,17 @@ fn strangers_are_told_where_they_may() {
     assert_eq!(document["paths"].get("/silent"), None);
 }
 
+#[test]
+fn queries_that_show_ids_say_so() {
+    let items = |description: Description| {
+        let document = document(&[resource("/realms", Shape::Collection, description)], &about());
+        let answer = &document["paths"]["/realms"]["get"]["responses"]["200"]["content"]["application/json"];
+        answer["schema"]["properties"]["result"]["items"]["type"].clone()
+    };
+    assert_eq!(items(Description::of(Shape::Collection)), "object");
+    assert_eq!(items(Description::of(Shape::Collection).listing_ids()), "string");
+}
+
 /// Everything that is referred to is there, ids are unique, every path parameter is declared.
 #[test]
 fn a_document_is_consistent() {

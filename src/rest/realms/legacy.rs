@@ -115,7 +115,9 @@ impl Resource for LegacyRealms {
     }
 
     fn describe(&self) -> Description {
-        Description::of(Shape::Collection).titled("Realms, legacy", "By their names below the realm of the request")
+        Description::of(Shape::Collection)
+            .titled("Realms, legacy", "By their names below the realm of the request")
+            .listing_ids()
     }
 
     fn endpoint(&self) -> Endpoint {
