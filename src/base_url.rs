@@ -179,13 +179,14 @@ struct Named {
     authority: String,
 }
 
+/// A scheme of the web in lower case, and the port that it has unless another is named, as an authority ends with it.
+pub fn usual_port(scheme: &str) -> Option<(&'static str, &'static str)> {
+    [("https", ":443"), ("http", ":80")].into_iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known))
+}
+
 impl Named {
     fn new(scheme: &str, authority: &str) -> Option<Self> {
-        let (scheme, usual) = match scheme.trim() {
-            it if it.eq_ignore_ascii_case("https") => ("https", ":443"),
-            it if it.eq_ignore_ascii_case("http") => ("http", ":80"),
-            _ => return None,
-        };
+        let (scheme, usual) = usual_port(scheme.trim())?;
         let authority = authority.trim().to_ascii_lowercase();
         let authority = authority.strip_suffix(usual).unwrap_or(&authority).to_owned();
         let named = Self { scheme, authority };

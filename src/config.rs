@@ -40,7 +40,7 @@ pub use self::bounds::{AttemptLimits, Limits, RaftTiming};
 pub use self::peers::{Bootstrap, Member, PeerAddress, PeerSecurity, Peers};
 use self::reader::Reader;
 pub use self::secret::{MasterKey, MasterKeySource, Secret};
-pub use self::site::{BaseUrl, CookieSecure, Network, Site, is_context_path};
+pub use self::site::{BaseUrl, CookieSecure, Network, Site, is_context_path, is_token};
 use self::source::Said;
 pub use self::source::{Invalid, Sources};
 pub use self::tls::{HttpTls, PeerTls};

@@ -17,6 +17,8 @@
 //! which knows no `OPTIONS`.
 
 use crate::{
+    base_url::usual_port,
+    config::is_token,
     desk::Desk,
     oauth2::{self, client::Client},
     realms::{self, InPath},
@@ -70,12 +72,8 @@ pub fn origin(text: &str) -> Option<String> {
         return None;
     }
     let lower = text.to_ascii_lowercase();
-    let usual = match scheme.to_ascii_lowercase().as_str() {
-        "https" => ":443",
-        "http" => ":80",
-        _ => return Some(lower),
-    };
-    Some(lower.strip_suffix(usual).unwrap_or(&lower).to_owned())
+    let bare = usual_port(scheme).and_then(|(_, port)| lower.strip_suffix(port)).map(str::to_owned);
+    Some(bare.unwrap_or(lower))
 }
 
 /// Whether `text` can be accepted: an origin, or `*` for all.
@@ -83,10 +81,9 @@ pub fn is_origin(text: &str) -> bool {
     text == "*" || origin(text).is_some()
 }
 
-/// Whether `text` is a token (RFC 9110 §5.6.2), and no wildcard.
-pub fn is_token(text: &str) -> bool {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    !text.is_empty() && text.len() <= 128 && text != "*" && text.bytes().all(legal)
+/// Whether `text` names one method or header, and is no wildcard.
+pub fn is_name(text: &str) -> bool {
+    is_token(text) && text.len() <= 128 && text != "*"
 }
 
 /// Whether a stored configuration is one that nobody should have: all origins, with credentials.

@@ -195,10 +195,15 @@ fn host(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A token of RFC 9110 §5.6.2, because the name is a cookie's and a header's.
+/// Whether `text` is a token (RFC 9110 §5.6.2): what names of headers and cookies (RFC 6265 §4.1.1) and methods are.
+pub fn is_token(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(legal)
+}
+
+/// A token, because the name is a cookie's and a header's.
 fn cookie_name(text: &str) -> Result<String, &'static str> {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if !text.is_empty() && text.len() <= 64 && text.bytes().all(token) {
+    if is_token(text) && text.len() <= 64 {
         Ok(text.to_owned())
     } else {
         Err("must be a cookie name: up to 64 letters, digits or !#$%&'*+-.^_`|~")

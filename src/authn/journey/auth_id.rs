@@ -121,6 +121,17 @@ pub(super) fn decrypt(key: &RandomizedNonceKey, jwe: &str) -> Option<Vec<u8>> {
     parts.next().is_none().then_some(state)
 }
 
+/// A compact JWS (RFC 7515 §7.1) of `claims`.
+pub(super) fn sign(key: &hmac::Key, claims: &impl Serialize) -> Result<String, KeyError> {
+    let claims = serde_json::to_vec(claims).map_err(|_| KeyError::Crypto)?;
+    let mut jws = format!("{HEADER}.");
+    BASE64.encode_string(claims, &mut jws);
+    let signature = hmac::sign(key, jws.as_bytes());
+    jws.push('.');
+    BASE64.encode_string(signature, &mut jws);
+    Ok(jws)
+}
+
 /// The `authId` of the next step.
 ///
 /// # Errors
@@ -142,13 +153,7 @@ pub fn seal(desk: &Desk, realm: &RealmPath, journey: &Journey) -> Result<String,
         exp: journey.expires,
         iat: journey.started,
     };
-    let claims = serde_json::to_vec(&claims).map_err(|_| KeyError::Crypto)?;
-    let mut jws = format!("{HEADER}.");
-    BASE64.encode_string(claims, &mut jws);
-    let signature = hmac::sign(&mac_key(desk, realm)?, jws.as_bytes());
-    jws.push('.');
-    BASE64.encode_string(signature, &mut jws);
-    Ok(jws)
+    Ok(sign(&mac_key(desk, realm)?, &claims)?)
 }
 
 /// The journey in `auth_id`, at `now`.

@@ -16,7 +16,7 @@
 //! alone, which administrators type in, can make no cookie.
 
 use super::{
-    auth_id::{HEADER, decrypt, encrypt},
+    auth_id::{HEADER, decrypt, encrypt, sign},
     scene::Scene,
     state::{CustomCookie, Journey},
 };
@@ -130,12 +130,7 @@ fn mint(scene: &Scene<'_>, wish: &Wish, user: &DocumentKey, entry: &Entry) -> Re
         exp: wish.until(scene.now.secs()),
         end: wish.end,
     };
-    let claims = serde_json::to_vec(&claims).map_err(|_| KeyError::Crypto)?;
-    let mut jws = format!("{HEADER}.{}", BASE64.encode(claims));
-    let signature = hmac::sign(&keys.sign, jws.as_bytes());
-    jws.push('.');
-    BASE64.encode_string(signature, &mut jws);
-    encrypt(&keys.encrypt, jws.into_bytes())
+    encrypt(&keys.encrypt, sign(&keys.sign, &claims)?.into_bytes())
 }
 
 /// What `cookie` called `name` says, if it is worth anything.

@@ -423,7 +423,12 @@ pub const EFFECTS: &[Row] = &[
     row("audit", "", &["auditEnabled", "whitelistFieldFilters", "blacklistFieldFilters"], OF_NODES),
     row("platform", "", &["cookieDomains", "locale"], OF_SESSIONS),
     row("dashboard", "", &["assignedDashboard"], Honoured("rest/dashboard.rs")),
-    row("dashboard/instances", "", super::instances::DASHBOARD_NAMES, Honoured("rest/dashboard.rs")),
+    row(
+        "dashboard/instances",
+        "",
+        &["className", "name", "displayName", "icon", "login", "icfIdentifier"],
+        Honoured("rest/dashboard.rs"),
+    ),
     row("baseurl", "", &["source", "fixedValue", "contextPath"], Honoured("base_url.rs")),
     row("baseurl", "", &["extensionClassName"], Kept("no Java class runs here; the cluster's base URL holds")),
     row(
@@ -441,7 +446,20 @@ pub const EFFECTS: &[Row] = &[
         SAMPLE_RCS,
     ),
     row("CorsService", "", &["enabled"], Honoured("cors.rs")),
-    row("CorsService/configuration", "", super::instances::CORS_NAMES, Honoured("cors.rs")),
+    row(
+        "CorsService/configuration",
+        "",
+        &[
+            "enabled",
+            "acceptedOrigins",
+            "acceptedMethods",
+            "acceptedHeaders",
+            "exposedHeaders",
+            "maxAge",
+            "allowCredentials",
+        ],
+        Honoured("cors.rs"),
+    ),
     row(
         "rest",
         "",

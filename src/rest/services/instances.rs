@@ -62,28 +62,14 @@ const DASHBOARD: &[A] = &[
     A::text("icfIdentifier", "ICF Identifier"),
 ];
 
-/// Names of the attributes of an application.
-pub const DASHBOARD_NAMES: &[&str] = &["className", "name", "displayName", "icon", "login", "icfIdentifier"];
-
 const CORS: &[A] = &[
     A::flag("enabled", "Enable the CORS filter", false),
     A::list_of("acceptedOrigins", "Accepted Origins", cors::is_origin, &[]),
-    A::list_of("acceptedMethods", "Accepted Methods", cors::is_token, &[]),
-    A::list_of("acceptedHeaders", "Accepted Headers", cors::is_token, &[]),
-    A::list_of("exposedHeaders", "Exposed Headers", cors::is_token, &[]),
+    A::list_of("acceptedMethods", "Accepted Methods", cors::is_name, &[]),
+    A::list_of("acceptedHeaders", "Accepted Headers", cors::is_name, &[]),
+    A::list_of("exposedHeaders", "Exposed Headers", cors::is_name, &[]),
     A::int("maxAge", "Max Age", 0, 600),
     A::flag("allowCredentials", "Allow Credentials", false),
-];
-
-/// Names of the attributes of a configuration.
-pub const CORS_NAMES: &[&str] = &[
-    "enabled",
-    "acceptedOrigins",
-    "acceptedMethods",
-    "acceptedHeaders",
-    "exposedHeaders",
-    "maxAge",
-    "allowCredentials",
 ];
 
 /// oauth2-endpoints §2.7: never all origins with credentials.

@@ -4,6 +4,7 @@ use super::{Fault, Node, Step, Visit};
 use crate::{
     authn::journey::state::{CustomCookie, Journey},
     caller,
+    config::is_token,
     sessions::properties::is_default,
 };
 use serde::Deserialize;
@@ -141,10 +142,8 @@ fn is_attribute(text: &str) -> bool {
 
 impl Node for SetCustomCookie {
     async fn visit(&self, visit: &mut Visit<'_, '_>) -> Result<Step, Fault> {
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let attributes = [&self.domain, &self.path].into_iter().flatten();
-        let fits = !self.name.is_empty()
-            && self.name.bytes().all(is_token)
+        let fits = is_token(&self.name)
             && self.value.bytes().all(is_cookie_octet)
             && attributes.clone().all(|text| is_attribute(text));
         let ours = &visit.scene.desk.front().cookie_name;
