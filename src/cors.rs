@@ -23,7 +23,7 @@ use crate::{
     oauth2::{self, client::Client},
     realms::{self, InPath},
     rest::services::{effective, instances::InstanceType},
-    views::{Entry, Ordered},
+    views::{Entry, Ordered, Remembered},
 };
 use actix_web::{
     Error, HttpRequest, HttpResponse,
@@ -186,31 +186,22 @@ impl Asked<'_> {
     }
 }
 
-/// The configurations that are on, by their names, and of what listing they were made: the service lies in it, too.
-struct Configurations {
-    services: Ordered,
-    /// `None` while the service is off.
-    on: Option<Rc<[Arc<Configuration>]>>,
-}
+/// The configurations that are on, by their names.
+type Configurations = Rc<[Arc<Configuration>]>;
 
-/// Whether anything is on, and the configurations that are, by their names, as the views show them. Every request asks: a thread
-/// remembers until some service of the cluster changes.
-fn configurations(desk: &Desk) -> Option<Rc<[Arc<Configuration>]>> {
+/// The configurations that are on, as the views show them; `None` while the service is off. Every request asks.
+fn configurations(desk: &Desk) -> Option<Configurations> {
     thread_local! {
-        static KNOWN: RefCell<Option<Configurations>> = const { RefCell::new(None) };
+        static KNOWN: Remembered<Option<Configurations>> = const { Remembered::new() };
     }
-    let services = desk.rows(&RealmPath::root(), Kind::GlobalService);
-    KNOWN.with_borrow_mut(|known| {
-        if let Some(former) = known.as_ref().filter(|known| known.services.is_same(&services)) {
-            return former.on.clone();
-        }
-        let on = effective(desk, &RealmPath::root(), SERVICE).flag("", "enabled").then(|| {
+    let made = || {
+        effective(desk, &RealmPath::root(), SERVICE).flag("", "enabled").then(|| {
             let all = InstanceType::all(desk, SERVICE, CONFIGURATION);
             let all = all.iter().map(|(_, entry)| Configuration::of(entry));
             all.filter(|configuration| configuration.enabled).collect()
-        });
-        known.insert(Configurations { services, on }).on.clone()
-    })
+        })
+    };
+    KNOWN.with(|known| known.get(desk.views(), made))
 }
 
 /// What is granted, as the views show it.

@@ -44,7 +44,7 @@ use crate::{
     telemetry::{self, label},
     views::Views,
 };
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, http::header::HeaderName};
 use metrics::{Counter, Histogram, counter, histogram};
 use quorate_raft::{DocumentKey, Kind, RealmPath, Seq};
 use serde_json::Value;
@@ -198,6 +198,8 @@ fn now() -> i64 {
 
 /// On a question: decide from no older state than this revision, which a write told. An extension.
 pub const AT_LEAST_HEADER: &str = "X-Quorate-At-Least";
+/// As it is looked up: names that are known are not parsed again and again.
+static AT_LEAST: HeaderName = HeaderName::from_static("x-quorate-at-least");
 
 /// Whether the state is as new as `request` wants it. The barrier has passed, so the views show whatever was acknowledged
 /// before. A revision that they do not show all the same is one that this cluster has not reached: after one more entry of
@@ -206,7 +208,7 @@ pub const AT_LEAST_HEADER: &str = "X-Quorate-At-Least";
 /// # Errors
 /// 400 for what is no revision, 412 for one that was never told, 503 without quorum.
 pub async fn at_least(desk: &Desk, request: &HttpRequest) -> Result<(), crest::Error> {
-    let Some(header) = request.headers().get(AT_LEAST_HEADER) else {
+    let Some(header) = request.headers().get(&AT_LEAST) else {
         return Ok(());
     };
     let revision = header.to_str().ok().and_then(|text| text.parse().ok()).map(Seq);

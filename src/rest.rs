@@ -66,7 +66,7 @@ use crate::{
     audit::{Topic, context},
     crest::{
         Error, Head, Params, Settings, TransactionId, body,
-        request::{forgeable, is_unproven},
+        request::{ACCEPT_API_VERSION, forgeable, is_unproven},
         response::{self, Manner},
         serve::{self, Place, Routed},
         transaction,
@@ -146,7 +146,7 @@ async fn handle(
     if agent != RESOURCE {
         response::secure(&mut response); // resources have these headers already
     }
-    if !request.headers().contains_key("Accept-API-Version") && Settings::of(&desk).warns {
+    if !request.headers().contains_key(&ACCEPT_API_VERSION) && Settings::of(&desk).warns {
         response::warn(&mut response, agent);
     }
     if let Ok(id) = HeaderValue::from_str(transaction.as_str()) {

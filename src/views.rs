@@ -4,9 +4,11 @@
 
 mod members;
 mod ordered;
+mod remembered;
 
 pub use members::{Members, Scalar, Values};
 pub use ordered::{Ordered, Row};
+pub use remembered::Remembered;
 
 use papaya::{HashMap, HashSet};
 use quorate_raft::{
@@ -123,8 +125,19 @@ pub struct Views {
     pub policy_sets: HashMap<(RealmPath, Arc<str>), Arc<PolicySetIndex>>,
     log_time: AtomicU64,
     applied: AtomicU64,
-    documents_epoch: AtomicU64,
+    documents_epoch: Epoch,
     ended: Ended,
+}
+
+/// See [`Views::documents_epoch`]. No two views of a process are ever at the same one, so that what is remembered of one is
+/// never taken for what the other shows.
+struct Epoch(AtomicU64);
+
+impl Default for Epoch {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(AtomicU64::new(NEXT.fetch_add(1 << 40, Ordering::Relaxed)))
+    }
 }
 
 /// Sessions that have ended, on their way to whoever wants to know which of them timed out.
@@ -162,12 +175,12 @@ impl Views {
     /// Whoever reads documents, then has a proposal decided (or passes a barrier), and finds the epoch unmoved, has read
     /// what was true at that decision (ADR 8).
     pub fn documents_epoch(&self) -> u64 {
-        self.documents_epoch.load(Ordering::Acquire)
+        self.documents_epoch.0.load(Ordering::Acquire)
     }
 
     /// See [`documents_epoch`](Self::documents_epoch).
     pub(crate) fn documents_changed(&self) {
-        self.documents_epoch.fetch_add(1, Ordering::AcqRel);
+        self.documents_epoch.0.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The access token under `hash`, unless log time has passed its end.

@@ -1,11 +1,11 @@
 //! Query string parameters (crest.md §3): names that begin with `_` ignore case, all but `_fields` have one value.
 
 use super::Error;
-use actix_web::web::Query;
+use std::borrow::Cow;
 
 /// The parameters of a request, decoded.
 #[derive(Clone, Debug, Default)]
-pub struct Params(Vec<(String, String)>);
+pub struct Params(Vec<(Cow<'static, str>, String)>);
 
 /// Most parameters of one request.
 const MAX_PARAMS: usize = 64;
@@ -34,21 +34,20 @@ impl Params {
     /// # Errors
     /// 400 for a name that has several values and may have one, and for more parameters than anybody needs.
     pub fn parse(query: &str) -> Result<Self, Error> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::from_query(query).map_err(|_| Error::plain(400))?;
-        if pairs.len() > MAX_PARAMS {
-            return Err(Error::plain(400));
-        }
-        let mut params: Vec<(String, String)> = Vec::with_capacity(pairs.len());
-        for (name, value) in pairs {
+        let mut params: Vec<(Cow<'static, str>, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if params.len() == MAX_PARAMS {
+                return Err(Error::plain(400));
+            }
             let reserved = RESERVED.iter().find(|reserved| reserved.eq_ignore_ascii_case(&name));
-            let name = reserved.map_or(name, |reserved| (*reserved).to_owned());
+            let name = reserved.map_or_else(|| Cow::Owned(name.into_owned()), |reserved| Cow::Borrowed(*reserved));
             if name != "_fields" && params.iter().any(|(known, _)| *known == name) {
-                return Err(Error::bad_request(match name.as_str() {
+                return Err(Error::bad_request(match &*name {
                     "_mimeType" => "Only one mime type value allowed".to_owned(),
                     _ => format!("Multiple values provided for the single-valued request parameter '{name}'"),
                 }));
             }
-            params.push((name, value));
+            params.push((name, value.into_owned()));
         }
         Ok(Self(params))
     }

@@ -21,7 +21,8 @@ use actix_web::{
 use quorate_raft::{Precondition, Seq};
 use std::fmt;
 
-static ACCEPT_API_VERSION: HeaderName = HeaderName::from_static("accept-api-version");
+/// In which callers say which versions they know.
+pub static ACCEPT_API_VERSION: HeaderName = HeaderName::from_static("accept-api-version");
 static METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 static X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 

@@ -14,7 +14,7 @@ use super::{
     Error,
     version::{Accepted, Protocol, Version, select},
 };
-use crate::desk::Desk;
+use crate::{desk::Desk, views::Remembered};
 use actix_web::{HttpRequest, web::Data};
 use quorate_raft::{DocumentKey, Kind, RealmPath};
 use serde_json::Value;
@@ -85,9 +85,14 @@ fn unversioned() -> Error {
 }
 
 impl Settings {
-    /// As the views show them.
+    /// As the views show them. Every request asks.
     pub fn of(desk: &Desk) -> Self {
-        desk.views().entry(&KEY).map_or_else(Self::default, |entry| *entry.typed(|stored| Self::from(stored)))
+        thread_local! {
+            static KNOWN: Remembered<Settings> = const { Remembered::new() };
+        }
+        let made =
+            || desk.views().entry(&KEY).map_or_else(Self::default, |entry| *entry.typed(|stored| Self::from(stored)));
+        KNOWN.with(|known| known.get(desk.views(), made))
     }
 
     /// As the views of the application that got `request` show them.

@@ -16,14 +16,18 @@
 use crate::{
     desk::Desk,
     layers::{AUTHENTICATION, Layers, SESSION, said},
-    views::Entry,
+    views::{Entry, Remembered},
 };
 use quorate_raft::{
     RealmPath, Span,
     sessions::{Exceeded, Quota},
 };
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
 
 /// Service document of properties that may be seen and set.
 pub const WHITELIST: &str = "amSessionPropertyWhitelist";
@@ -98,7 +102,17 @@ fn first<T>(layers: &Layers, what: impl Fn(&Said) -> Option<T>) -> Option<T> {
 
 /// How old the last note of a session's use may be before a use is noted again; alone, because every request asks.
 pub fn touch_after(desk: &Desk, realm: &RealmPath) -> Span {
-    first(&Layers::of(desk.views(), realm, SESSION), |said| said.touch_after).unwrap_or(Span::from_secs(60))
+    thread_local! {
+        static KNOWN: Remembered<Rc<RefCell<HashMap<RealmPath, Span>>>> = const { Remembered::new() };
+    }
+    let known = KNOWN.with(|known| known.get(desk.views(), Rc::default));
+    if let Some(&span) = known.borrow().get(realm) {
+        return span;
+    }
+    let said = first(&Layers::of(desk.views(), realm, SESSION), |said| said.touch_after);
+    let span = said.unwrap_or(Span::from_secs(60));
+    known.borrow_mut().insert(realm.clone(), span);
+    span
 }
 
 impl SessionSettings {

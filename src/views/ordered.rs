@@ -63,7 +63,7 @@ impl Ordered {
 
     /// Whether nothing has changed between the two.
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.pieces, &other.pieces)
+        (self.is_empty() && other.is_empty()) || Arc::ptr_eq(&self.pieces, &other.pieces)
     }
 
     /// All rows, in order.
@@ -218,7 +218,7 @@ mod tests {
         let mut ordered = Ordered::default();
         let id: Arc<str> = "a".into();
         ordered.set(&id, None);
-        assert!(ordered.is_empty());
+        assert!(ordered.is_empty() && ordered.is_same(&Ordered::default()));
         ordered.set(&id, Some(entry(1)));
         ordered.set(&"b".into(), None);
         assert_eq!(ordered.len(), 1);
