@@ -126,6 +126,7 @@ pub use params::Params;
 pub use patch::Patch;
 pub use query::{Listing, Query, Totals};
 pub use request::{Head, Match, Verb};
+pub use response::Returned;
 pub use serve::{Served, serve};
 pub use settings::Settings;
 pub use transaction::TransactionId;
@@ -139,7 +140,6 @@ use crate::{
 };
 use actix_web::HttpRequest;
 use quorate_raft::{Kind, Precondition, RealmPath, Refusal, Seq, Write};
-use serde_json::Value;
 use std::{cell::Cell, sync::Arc};
 
 /// Where resources of a kind live.
@@ -169,6 +169,10 @@ pub struct Call<'c> {
     pub version: Version,
     /// For headers that a resource has of its own.
     pub request: &'c HttpRequest,
+    /// What the caller wants to see: the framework leaves out the rest of everything but what actions return.
+    pub fields: &'c Fields,
+    /// Whether the answer is spread over lines.
+    pub pretty: bool,
     /// Where in the log the last write of this request happened: the answer tells it (see [`REVISION_HEADER`]).
     pub written: Cell<Option<Seq>>,
 }
@@ -202,6 +206,11 @@ impl Create<'_> {
 }
 
 impl Call<'_> {
+    /// What an action returns, written at once, in the manner that the request wants: for what need not be looked at again.
+    pub fn text(&self, value: &impl serde::Serialize) -> Returned {
+        Returned::Text(pretty::write(value, self.pretty))
+    }
+
     /// Writes one document; its new revision.
     ///
     /// # Errors
@@ -381,17 +390,11 @@ pub trait Resource: 'static {
         Err(Error::unsupported())
     }
 
-    /// Does something that has a name, to one or, without an id, to all. `None` answers 204.
+    /// Does something that has a name, to one or, without an id, to all.
     ///
     /// # Errors
     /// 501 for a name that it does not know.
-    async fn action(
-        &self,
-        call: &Call<'_>,
-        id: Option<&str>,
-        name: &str,
-        content: &Object,
-    ) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, content: &Object) -> Result<Returned, Error> {
         Err(Error::no_action(name))
     }
 }

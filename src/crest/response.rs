@@ -59,10 +59,26 @@ pub enum Answer {
     /// Several resources, and the cookie of the page that follows.
     Listing(Listing, Option<String>),
     /// What an action returned.
-    Result(Value),
-    /// An action returned nothing.
-    NoContent,
+    Result(Returned),
 }
+
+/// What an action returns.
+pub enum Returned {
+    /// Nothing: 204.
+    Nothing,
+    /// JSON.
+    Json(Value),
+    /// JSON that is written already, in the manner that the request wants: see [`Call::text`](super::Call::text).
+    Text(Vec<u8>),
+}
+
+impl From<Value> for Returned {
+    fn from(value: Value) -> Self {
+        Self::Json(value)
+    }
+}
+
+static CONTENT_API_VERSION: HeaderName = HeaderName::from_static("content-api-version");
 
 /// What keeps browsers from taking an answer for something else (crest.md §4.2). Names and values that are known are not
 /// parsed again and again.
@@ -106,7 +122,9 @@ fn respond(status: StatusCode, manner: Manner) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     headers(&mut response, manner.cache_control);
     if let Some(version) = manner.version {
-        response.insert_header((HeaderName::from_static("content-api-version"), format!("resource={version}")));
+        // Without formatting: nearly every answer says it.
+        let said = ["resource=", &version.0.to_string(), ".", &version.1.to_string()].concat();
+        response.insert_header((CONTENT_API_VERSION.clone(), said));
     }
     if let Some(Seq(revision)) = manner.written {
         response.insert_header((REVISION_HEADER, revision.to_string()));
@@ -114,10 +132,14 @@ fn respond(status: StatusCode, manner: Manner) -> HttpResponseBuilder {
     response
 }
 
-fn json(mut response: HttpResponseBuilder, value: &impl Serialize, manner: Manner) -> HttpResponse {
+fn json(response: HttpResponseBuilder, value: &impl Serialize, manner: Manner) -> HttpResponse {
+    json_text(response, pretty::write(value, manner.pretty))
+}
+
+fn json_text(mut response: HttpResponseBuilder, text: Vec<u8>) -> HttpResponse {
     response
         .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=UTF-8")))
-        .body(pretty::write(value, manner.pretty))
+        .body(text)
 }
 
 /// Writes an answer.
@@ -155,13 +177,14 @@ pub fn write(answer: Answer, manner: Manner) -> HttpResponse {
             let mut response = respond(StatusCode::OK, manner);
             if let (false, Some(version)) = (listing.items.is_empty(), manner.version) {
                 let versions = format!("protocol={},resource={version}", manner.protocol);
-                response.insert_header(("Content-API-Version", versions));
+                response.insert_header((CONTENT_API_VERSION.clone(), versions));
             }
             let result: Vec<Shown<'_>> = listing.items.iter().map(shown).collect();
             json(response, &Envelope { result, listing: &listing, cookie }, manner)
         }
-        Answer::Result(value) => json(respond(StatusCode::OK, manner), &value, manner),
-        Answer::NoContent => respond(StatusCode::NO_CONTENT, manner).finish(),
+        Answer::Result(Returned::Json(value)) => json(respond(StatusCode::OK, manner), &value, manner),
+        Answer::Result(Returned::Text(text)) => json_text(respond(StatusCode::OK, manner), text),
+        Answer::Result(Returned::Nothing) => respond(StatusCode::NO_CONTENT, manner).finish(),
     }
 }
 

@@ -122,6 +122,8 @@ pub async fn serve(desk: &Desk, request: &HttpRequest, routed: Routed<'_>) -> Ht
             protocol: head.accepted.protocol,
             version: manner.version.unwrap_or(super::Version(1, 0)),
             request,
+            fields: &head.fields,
+            pretty: head.pretty,
             written: Cell::default(),
         };
         let asked =
@@ -258,10 +260,7 @@ impl<R: Resource> Served for R {
                     let cookie = next.and_then(|next| next.seal(call.desk, &cookie_of(call.realm, at, query)));
                     Answer::Listing(Listing { items, ..listing }, cookie)
                 }
-                Verb::Action(name, content) => match self.action(call, at.id, name, content).await? {
-                    Some(result) => Answer::Result(result),
-                    None => Answer::NoContent,
-                },
+                Verb::Action(name, content) => Answer::Result(self.action(call, at.id, name, content).await?),
             })
         })
     }

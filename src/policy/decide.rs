@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
 pub use super::circumstances::{Circumstances, Environment};
 pub use super::index::PolicySetIndex;
@@ -81,24 +81,8 @@ impl Decision {
     }
 
     /// The row on the wire; `with_ttl` is false for resource version 1.0 (§2.4.9).
-    pub fn to_json(&self, with_ttl: bool) -> Value {
-        Value::Object(self.to_members(with_ttl))
-    }
-
-    /// As [`to_json`](Self::to_json), for who goes on with the members.
-    pub(crate) fn to_members(&self, with_ttl: bool) -> Map<String, Value> {
-        let texts = |values: &BTreeSet<String>| values.iter().map(|value| Value::from(value.as_str())).collect();
-        let sets = |sets: &ValueSets| sets.iter().map(|(name, values)| (name.clone(), texts(values))).collect();
-        let actions = self.actions.iter().map(|(action, allowed)| (action.clone(), Value::Bool(*allowed))).collect();
-        let mut row = Map::new();
-        row.insert("resource".to_owned(), Value::from(self.resource.as_str()));
-        row.insert("actions".to_owned(), Value::Object(actions));
-        row.insert("attributes".to_owned(), Value::Object(sets(&self.attributes)));
-        row.insert("advices".to_owned(), Value::Object(sets(&self.advices)));
-        if with_ttl {
-            row.insert("ttl".to_owned(), Value::from(self.ttl));
-        }
-        row
+    pub fn row(&self, with_ttl: bool) -> Row<'_> {
+        Row { decision: self, with_ttl }
     }
 
     /// Whether `action` is allowed.
@@ -141,6 +125,28 @@ impl Decision {
             ttl: other.ttl,
             effects: BTreeSet::new(),
         });
+    }
+}
+
+/// A [`Decision`] as it is written (§2.6.3).
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'d> {
+    decision: &'d Decision,
+    with_ttl: bool,
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Decision { resource, actions, attributes, advices, ttl, .. } = self.decision;
+        let mut row = serializer.serialize_map(None)?;
+        row.serialize_entry("actions", actions)?;
+        row.serialize_entry("advices", advices)?;
+        row.serialize_entry("attributes", attributes)?;
+        row.serialize_entry("resource", resource)?;
+        if self.with_ttl {
+            row.serialize_entry("ttl", ttl)?;
+        }
+        row.end()
     }
 }
 

@@ -218,7 +218,7 @@ fn passed_over(policy: &Compiled, resource: &Resource, request: &Request<'_>) ->
 impl Explanation {
     /// The row of `evaluate`, with the reasons.
     pub fn to_json(&self) -> Value {
-        let mut row = self.decision.to_json(true);
+        let mut row = json!(self.decision.row(true));
         row["policies"] = self.policies.iter().map(Considered::to_json).collect();
         row["omitted"] = json!(self.omitted);
         row["deciding"] = json!(self.deciding);

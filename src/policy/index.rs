@@ -266,7 +266,9 @@ impl PolicySetIndex {
         if !self.by_suffix.is_empty() {
             self.by_suffix.visit(&reversed(text), |group| group.visit(subject, visit));
         }
-        if let Some(host) = resource.host().filter(|_| !self.by_host.is_empty()) {
+        if !self.by_host.is_empty()
+            && let Some(host) = resource.host()
+        {
             self.by_host.visit(&reversed(host.as_bytes()), |group| group.visit(subject, visit));
         }
         if !self.by_piece.is_empty() {

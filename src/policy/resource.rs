@@ -347,7 +347,7 @@ pub fn canonical(sent: &str) -> Result<String, NotCanonical> {
     if sent.len() > MAX_LENGTH {
         return Err(NotCanonical::TooLong);
     }
-    let canonical = match sent.split_once("://") {
+    let canonical = match split_scheme(sent) {
         // Lower-case only: `HTTPS://…` gets no port (§5.6 no. 7).
         Some((scheme, rest)) if matches!(scheme.trim_end_matches('*'), "http" | "https") => {
             canonical_http(scheme, rest)?
@@ -366,7 +366,7 @@ fn canonical_plain(sent: &str) -> Result<String, NotCanonical> {
     if mixes_wildcards(sent) {
         return Err(NotCanonical::MixedWildcards);
     }
-    Ok(match sent.split_once("://") {
+    Ok(match split_scheme(sent) {
         Some((scheme, rest)) => {
             let (location, query) = cut(rest, '?');
             let (authority, path) = cut(location, '/');
@@ -412,10 +412,11 @@ fn mixes_wildcards(text: &str) -> bool {
 
 /// Path normalisation (§5.2): empty segments, `.` and `..` go, but not the piece after the last slash.
 fn normalised(path: &str) -> Cow<'_, str> {
-    if !path.starts_with('.') && !path.contains("//") && !path.contains("/.") {
-        return Cow::Borrowed(path);
+    let is_step = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
+    match path.starts_with('.') || path.as_bytes().windows(2).any(is_step) {
+        true => Cow::Owned(resolved(path)),
+        false => Cow::Borrowed(path),
     }
-    Cow::Owned(resolved(path))
 }
 
 /// [`normalised`], step by step.
@@ -467,6 +468,12 @@ fn fold(text: &str) -> String {
         true => text.to_ascii_lowercase(),
         false => text.chars().flat_map(char::to_lowercase).collect(),
     }
+}
+
+/// Splits at the first `://`. Every resource is looked at, and preparing a search for a text costs more than looking.
+fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    let at = url.as_bytes().windows(3).position(|three| three == b"://")?;
+    Some((url.get(..at)?, url.get(at + 3..)?))
 }
 
 /// Splits before the first `delimiter`; the second half keeps it, or is empty.
@@ -594,7 +601,7 @@ fn gate_passes(pattern: &str, resource: &str) -> bool {
 
 /// The host, without the port for http and https and with it for any other scheme.
 fn host(url: &str) -> Option<&str> {
-    let (scheme, rest) = url.split_once("://")?;
+    let (scheme, rest) = split_scheme(url)?;
     let cut_at_port = matches!(scheme, "http" | "https") && rest.contains(':');
     Some(cut(rest, if cut_at_port { ':' } else { '/' }).0)
 }
@@ -635,8 +642,7 @@ impl Fit {
 
 /// `cmpUrl` of §5.3.
 fn compare_url(request: &str, pattern: &str) -> Fit {
-    let (Some((request_scheme, r)), Some((pattern_scheme, p))) = (request.split_once("://"), pattern.split_once("://"))
-    else {
+    let (Some((request_scheme, r)), Some((pattern_scheme, p))) = (split_scheme(request), split_scheme(pattern)) else {
         return compare(request, pattern);
     };
     if !p.contains(':') {

@@ -80,7 +80,7 @@ pub(super) async fn answer(
         Wanted::Native => native::document(&endpoints),
     };
     let pretty = params.get("_prettyPrint").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    Ok(response::write(Answer::Result(document), Manner { pretty, ..Manner::default() }))
+    Ok(response::write(Answer::Result(document.into()), Manner { pretty, ..Manner::default() }))
 }
 
 /// `authenticate` is no resource (authn-sessions-realms.md a.1).

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Patch, Query, Resource, Shape, Totals, Version, unchanged,
+        Call, Create, Error, Item, Listing, Match, Object, Patch, Query, Resource, Returned, Shape, Totals, Version,
+        unchanged,
     },
     desk::{WriteError, delete, put},
     groups::{EVERYBODY, Group, MEMBERS, PRIVILEGES},
@@ -286,11 +287,11 @@ impl Resource for Groups {
         Ok(Listing { names_only: call.version < Version(3, 0), ..listing })
     }
 
-    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         let newest = call.version >= Version(4, 0);
         match (id, name) {
-            (None, "template") if newest => Ok(Some(json!({"username": ""}))),
-            (None, "schema") if newest => Ok(Some(content::schema())),
+            (None, "template") if newest => Ok(json!({"username": ""}).into()),
+            (None, "schema") if newest => Ok(content::schema().into()),
             (Some(_), _) => Err(Error::new(501, format!("{name} not supported for resource instances"))),
             (None, _) => Err(Error::unsupported()),
         }

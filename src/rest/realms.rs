@@ -18,8 +18,8 @@ pub use legacy::LegacyRealms;
 
 use crate::{
     crest::{
-        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
-        Totals, Verb, Version, describe::Ids, unchanged,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Returned,
+        Shape, Totals, Verb, Version, describe::Ids, unchanged,
     },
     desk::{WriteError, delete, put},
     privileges::{Endpoint, Right},
@@ -453,10 +453,10 @@ impl Resource for Realms {
         query.answer_all(top.into_iter().chain(seen), Totals::Unpaged)
     }
 
-    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
-            (None, "template") => Ok(Some(json!({"parentPath": "/", "active": true}))),
-            (None, "schema") => Ok(Some(schema())),
+            (None, "template") => Ok(json!({"parentPath": "/", "active": true}).into()),
+            (None, "schema") => Ok(schema().into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }

@@ -27,8 +27,8 @@ use super::{Csrf, Routes, Scope, descriptors};
 use crate::{
     consensus::Unavailable,
     crest::{
-        Call, Create, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape, Version,
-        unchanged,
+        Call, Create, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Returned, Shape,
+        Version, unchanged,
     },
     desk::{Desk, WriteError, delete, put},
 };
@@ -303,15 +303,9 @@ impl Resource for Scripts {
         crate::rest::authorization::filter::present(query, items)
     }
 
-    async fn action(
-        &self,
-        _: &Call<'_>,
-        id: Option<&str>,
-        name: &str,
-        content: &Object,
-    ) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, content: &Object) -> Result<Returned, Error> {
         match (id, name) {
-            (None, "validate") => validate(content).await.map(Some),
+            (None, "validate") => validate(content).await.map(Returned::from),
             _ => Err(Error::no_action(name)),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::services;
 use crate::{
-    crest::{Call, Description, Error, Item, Object, Operation, Resource, Shape, Verb, Version},
+    crest::{Call, Description, Error, Item, Object, Operation, Resource, Returned, Shape, Verb, Version},
     secrets::sha256,
     sessions::settings,
 };
@@ -104,7 +104,7 @@ impl Resource for ServerInfo {
         }
     }
 
-    async fn action(&self, _: &Call<'_>, _: Option<&str>, _: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, _: Option<&str>, _: &str, _: &Object) -> Result<Returned, Error> {
         Err(Error::unsupported())
     }
 }

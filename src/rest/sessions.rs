@@ -24,8 +24,8 @@ mod tests;
 use crate::{
     caller::{self, Caller, Kept},
     crest::{
-        ActionDescription, Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape,
-        Verb, Version,
+        ActionDescription, Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource,
+        Returned, Shape, Verb, Version,
     },
     privileges::{Endpoint, Right},
     sessions::{
@@ -253,18 +253,12 @@ impl Resource for Sessions {
         }
     }
 
-    async fn action(
-        &self,
-        call: &Call<'_>,
-        id: Option<&str>,
-        name: &str,
-        content: &Object,
-    ) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, content: &Object) -> Result<Returned, Error> {
         match call.version.0 {
             1 => legacy::act(call, id, name, content).await,
             _ if id.is_some() => Err(Error::no_action(name)),
             _ => actions::act(call, name, content).await,
         }
-        .map(Some)
+        .map(Returned::from)
     }
 }

@@ -19,7 +19,7 @@ pub use mappings::LabelMappings;
 use super::{Routes, Scope, agents::tag};
 use crate::{
     crest::{
-        Call, Description, Error, Item, Listing, Object, Operation, Query, Resource, Shape, Totals, Version,
+        Call, Description, Error, Item, Listing, Object, Operation, Query, Resource, Returned, Shape, Totals, Version,
         pointer::Names,
     },
     keys::{self, KeyError, RING},
@@ -87,12 +87,12 @@ fn store(call: &Call<'_>) -> Result<Item, Error> {
     Ok(Item { id: STORE.to_owned(), revision: Some(tag), content })
 }
 
-fn types(call: &str, stores: Vec<Value>) -> Result<Option<Value>, Error> {
+fn types(call: &str, stores: Vec<Value>) -> Result<Returned, Error> {
     match call {
-        "getAllTypes" => Ok(Some(json!({"result": [marker()]}))),
+        "getAllTypes" => Ok(json!({"result": [marker()]}).into()),
         // The store that there is cannot be made again.
-        "getCreatableTypes" => Ok(Some(json!({"result": []}))),
-        "nextdescendents" => Ok(Some(json!({"result": stores}))),
+        "getCreatableTypes" => Ok(json!({"result": []}).into()),
+        "nextdescendents" => Ok(json!({"result": stores}).into()),
         name => Err(Error::unsupported_action(name)),
     }
 }
@@ -110,7 +110,7 @@ impl Resource for AllStores {
         query.answer([store(call)?], Names::Exact, Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         types(name, vec![store(call)?.whole()])
     }
 }
@@ -128,9 +128,9 @@ impl Resource for RealmStores {
         query.answer([], Names::Exact, Totals::Unpaged)
     }
 
-    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
-            "getAllTypes" => Ok(Some(json!({"result": []}))),
+            "getAllTypes" => Ok(json!({"result": []}).into()),
             other => types(other, Vec::new()),
         }
     }
@@ -157,17 +157,18 @@ impl Resource for KeyStores {
         query.answer([store(call)?], Names::Exact, Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
-            (None, "getType") => Ok(Some(marker())),
-            (None, "schema") => Ok(Some(json!({"type": "object", "properties": {
+            (None, "getType") => Ok(marker().into()),
+            (None, "schema") => Ok(json!({"type": "object", "properties": {
                 "storetype": {"title": "Store type", "type": "string", "readOnly": true, "propertyOrder": 100},
                 "keys": {"title": "Keys", "type": "array", "readOnly": true, "propertyOrder": 200,
                     "items": {"type": "object"}},
-            }}))),
+            }})
+            .into()),
             (Some(STORE), "nextdescendents") => {
                 let mappings = mappings::all(&*ring(call)?);
-                Ok(Some(json!({"result": mappings.iter().map(Item::whole).collect::<Vec<_>>()})))
+                Ok(json!({"result": mappings.iter().map(Item::whole).collect::<Vec<_>>()}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }

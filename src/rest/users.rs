@@ -39,7 +39,7 @@ use crate::{
     caller::Role,
     crest::{
         ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Operation, Patch, Query,
-        Resource, Shape, Totals, Verb, Version,
+        Resource, Returned, Shape, Totals, Verb, Version,
         filter::{Assertion, Filter, Operator},
         query::Select,
         unchanged,
@@ -394,14 +394,8 @@ impl Resource for Users {
         Ok(Listing { names_only: call.version < Version(3, 0), ..listing })
     }
 
-    async fn action(
-        &self,
-        call: &Call<'_>,
-        id: Option<&str>,
-        name: &str,
-        content: &Object,
-    ) -> Result<Option<Value>, Error> {
-        actions::run(call, id, name, content).await.map(Some)
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, content: &Object) -> Result<Returned, Error> {
+        actions::run(call, id, name, content).await.map(Returned::from)
     }
 }
 

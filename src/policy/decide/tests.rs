@@ -3,7 +3,7 @@
 use std::{slice::from_ref, sync::Arc};
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::policy::{
@@ -96,7 +96,7 @@ fn rows_are_those_of_the_wire() {
     let index = set(&[json!({"resourceAttributes":
         [{"type": "Static", "propertyName": "tier", "propertyValues": ["gold"]}]})]);
     let rows = ask(&index, &Subject::default(), &["api://W//r", "api://w/z", "api://W//r"]).unwrap();
-    let rows: Vec<_> = rows.iter().map(|row| row.to_json(true)).collect();
+    let rows: Vec<_> = rows.iter().map(|decision| decision.row(true)).collect();
     assert_eq!(
         json!(rows),
         json!([
@@ -106,8 +106,8 @@ fn rows_are_those_of_the_wire() {
                 "ttl": 9_223_372_036_854_775_807_i64},
         ])
     );
-    let old = ask(&index, &Subject::default(), &["api://w/r"]).unwrap()[0].to_json(false);
-    assert!(old.get("ttl").is_none());
+    let old = ask(&index, &Subject::default(), &["api://w/r"]).unwrap();
+    assert!(json!(old[0].row(false)).get("ttl").is_none());
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use super::{AgentType, EXISTS, TYPES, fits, tag};
 use crate::{
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
+        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Returned, Shape, Totals, Version,
+        pointer::Names,
     },
     desk::{delete, put},
     inheritance,
@@ -146,16 +147,16 @@ impl Resource for Groups {
         query.answer(items, Names::Exact, Totals::Exact)
     }
 
-    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
             (None, "template") => {
                 let mut template = self.0.schema.template();
                 self.strip(&mut template);
-                Ok(Some(Value::Object(template)))
+                Ok(Value::Object(template).into())
             }
-            (None, "schema") => Ok(Some(self.0.schema.json_schema())),
-            (None, "getType") => Ok(Some(self.0.marker())),
-            (Some(_), "nextdescendents") => Ok(Some(json!({"result": []}))),
+            (None, "schema") => Ok(self.0.schema.json_schema().into()),
+            (None, "getType") => Ok(self.0.marker().into()),
+            (Some(_), "nextdescendents") => Ok(json!({"result": []}).into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }
@@ -189,17 +190,17 @@ impl Resource for AllGroups {
         query.answer(all(call), Names::Exact, Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
             "getAllTypes" | "getCreatableTypes" => {
                 let types = TYPES.iter().filter(|agent_type| agent_type.group_place().is_some());
                 let types: Vec<Value> =
                     types.map(|t| json!({"_id": t.id, "name": t.listed, "collection": true})).collect();
-                Ok(Some(json!({"result": types})))
+                Ok(json!({"result": types}).into())
             }
             "nextdescendents" => {
                 let result: Vec<Value> = all(call).iter().map(Item::whole).collect();
-                Ok(Some(json!({"result": result})))
+                Ok(json!({"result": result}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }

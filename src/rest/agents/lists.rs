@@ -3,8 +3,8 @@
 use super::{AgentType, TYPES, members::OfType};
 use crate::{
     crest::{
-        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
-        Totals, Version, pointer::Names, scan::Rows,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Returned,
+        Shape, Totals, Version, pointer::Names, scan::Rows,
     },
     privileges::Endpoint,
     rest::identity::AGENT_KINDS,
@@ -114,15 +114,15 @@ impl Resource for AllAgents {
         Ok(listing)
     }
 
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
             "getAllTypes" | "getCreatableTypes" => {
                 let types = TYPES.map(|t| json!({"_id": t.id, "name": t.listed, "collection": true}));
-                Ok(Some(json!({"result": types})))
+                Ok(json!({"result": types}).into())
             }
             "nextdescendents" => {
                 let result: Vec<Value> = all(call).iter().map(Item::whole).collect();
-                Ok(Some(json!({"result": result})))
+                Ok(json!({"result": result}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }
@@ -166,7 +166,7 @@ impl Resource for Things {
         Err(disabled())
     }
 
-    async fn action(&self, _: &Call<'_>, _: Option<&str>, _: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, _: Option<&str>, _: &str, _: &Object) -> Result<Returned, Error> {
         Err(disabled())
     }
 }

@@ -3,8 +3,8 @@
 use super::{AgentType, EXISTS, TYPE, VERIFIER, fits, tag};
 use crate::{
     crest::{
-        Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version,
-        scan::Rows,
+        Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Returned, Shape, Totals,
+        Version, scan::Rows,
     },
     desk::{WriteError, delete, put},
     inheritance::{self, INHERITED},
@@ -340,13 +340,13 @@ impl Resource for Agents {
         query.scan(&call.desk.rows(call.realm, self.0.kind), &of_type, Totals::Exact)
     }
 
-    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
-            (None, "template") => Ok(Some(Value::Object(self.0.schema.template()))),
-            (None, "schema") => Ok(Some(self.0.schema.json_schema())),
-            (None, "getType") => Ok(Some(self.0.marker())),
+            (None, "template") => Ok(Value::Object(self.0.schema.template()).into()),
+            (None, "schema") => Ok(self.0.schema.json_schema().into()),
+            (None, "getType") => Ok(self.0.marker().into()),
             // Nothing is below an agent.
-            (Some(_), "nextdescendents") => Ok(Some(json!({"result": []}))),
+            (Some(_), "nextdescendents") => Ok(json!({"result": []}).into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }

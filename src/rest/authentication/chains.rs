@@ -3,7 +3,7 @@
 //! A document holds the chain as it is shown, without `_id`, `_rev` and `_type`.
 
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version},
+    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Returned, Shape, Totals, Version},
     desk::{delete, put},
     rest::{
         identity::is_name,
@@ -140,7 +140,7 @@ impl Resource for Chains {
         query.answer_all(all(call).await?, Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
             (None, "schema") => {
                 let mut schema = SCHEMA.json_schema();
@@ -152,14 +152,14 @@ impl Resource for Chains {
                         "options": {"type": "object", "patternProperties": {".*": {"type": "string"}}},
                     }},
                 });
-                Ok(Some(schema))
+                Ok(schema.into())
             }
-            (None, "template") => Ok(Some(Value::Object(checked(&Object::new())?))),
-            (None, "getType") => Ok(Some(marker())),
-            (None, "getAllTypes" | "getCreatableTypes") => Ok(Some(json!({"result": [marker()]}))),
+            (None, "template") => Ok(Value::Object(checked(&Object::new())?).into()),
+            (None, "getType") => Ok(marker().into()),
+            (None, "getAllTypes" | "getCreatableTypes") => Ok(json!({"result": [marker()]}).into()),
             (None, "nextdescendents") => {
                 let chains = all(call).await?.into_iter().map(|item| Item { revision: None, ..item }.whole());
-                Ok(Some(json!({"result": chains.collect::<Vec<Value>>()})))
+                Ok(json!({"result": chains.collect::<Vec<Value>>()}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }

@@ -17,7 +17,9 @@ use super::{
     secrets,
 };
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, unchanged},
+    crest::{
+        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Returned, Shape, Totals, Version, unchanged,
+    },
     desk::{WriteError, delete, put},
     rest::{PlainCall, identity::is_name, schema::LeftOut, typed},
 };
@@ -285,38 +287,32 @@ impl Resource for OfType {
         query.answer_all(all, Totals::Unpaged)
     }
 
-    async fn action(
-        &self,
-        call: &Call<'_>,
-        id: Option<&str>,
-        name: &str,
-        content: &Object,
-    ) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, content: &Object) -> Result<Returned, Error> {
         match (id, name) {
-            (None, "getType") => self.known().map(|known| Some(marker(known.id, Some(known)))),
+            (None, "getType") => self.known().map(|known| marker(known.id, Some(known)).into()),
             (None, "schema") => self.known().map(|known| {
                 let mut schema = known.schema.json_schema();
                 for name in known.schema.opaque {
                     schema["properties"][*name] = json!({"title": name, "description": "", "propertyOrder": 0,
                         "required": false, "type": "array", "items": {"type": "object"}, "exampleValue": ""});
                 }
-                Some(schema)
+                schema.into()
             }),
             (None, "template") => self.known().map(|known| {
                 let mut template = known.schema.service(&Object::new());
                 template.extend(known.secrets().map(|secret| (secret.name.to_owned(), Value::Null)));
-                Some(Value::Object(template))
+                Value::Object(template).into()
             }),
             (None, "listOutcomes") if self.family.nodes => {
                 let known = self.known()?;
                 let id = content.get("_id").and_then(Value::as_str).unwrap_or_default();
                 let stored = self.checked(call, id, content, None)?;
-                Ok(Some(rendered(&outcomes(call, known.id, &stored))))
+                Ok(rendered(&outcomes(call, known.id, &stored)).into())
             }
-            (None, "getAllTypes" | "getCreatableTypes") => Ok(Some(json!({"result": []}))),
+            (None, "getAllTypes" | "getCreatableTypes") => Ok(json!({"result": []}).into()),
             (None, "nextdescendents") => {
                 let all = self.family.all(call, Some(&self.name)).await?;
-                Ok(Some(json!({"result": descendants(all)})))
+                Ok(json!({"result": descendants(all)}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }
@@ -341,13 +337,13 @@ impl Resource for AllTypes {
         query.answer_all(self.0.all(call, None).await?, Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
             "getAllTypes" | "getCreatableTypes" => {
                 let types: Vec<Value> = (self.0.types)().into_iter().map(|known| self.listed(known)).collect();
-                Ok(Some(json!({"result": types})))
+                Ok(json!({"result": types}).into())
             }
-            "nextdescendents" => Ok(Some(json!({"result": descendants(self.0.all(call, None).await?)}))),
+            "nextdescendents" => Ok(json!({"result": descendants(self.0.all(call, None).await?)}).into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }

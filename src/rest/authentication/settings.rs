@@ -12,7 +12,7 @@
 
 use super::secrets::{self, Place};
 use crate::{
-    crest::{Call, Error, Item, Match, Object, Resource, Shape, Version, unchanged},
+    crest::{Call, Error, Item, Match, Object, Resource, Returned, Shape, Version, unchanged},
     desk::{Desk, put},
     layers::{self, Layers},
     rest::schema::{Attribute as A, LeftOut, Schema, Section},
@@ -245,12 +245,12 @@ impl Resource for Settings {
         Ok(self.shown(call, Some(revision), &said))
     }
 
-    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
-            "schema" => Ok(Some(SCHEMA.json_schema())),
-            "template" => Ok(Some(Value::Object(SCHEMA.service(&Object::new())))),
-            "getType" => Ok(Some(marker())),
-            "nextdescendents" => Ok(Some(json!({"result": []}))),
+            "schema" => Ok(SCHEMA.json_schema().into()),
+            "template" => Ok(Value::Object(SCHEMA.service(&Object::new())).into()),
+            "getType" => Ok(marker().into()),
+            "nextdescendents" => Ok(json!({"result": []}).into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }

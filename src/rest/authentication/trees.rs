@@ -11,7 +11,7 @@
 //! A document holds the tree as it is shown, without `_id`, `_rev` and `_type`.
 
 use crate::{
-    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version},
+    crest::{Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Returned, Shape, Totals, Version},
     desk::{delete, put},
     rest::identity::is_name,
 };
@@ -307,19 +307,20 @@ impl Resource for Trees {
         query.answer_all(all(call).await?, Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
-            (None, "schema") => Ok(Some(schema())),
-            (None, "template") => Ok(Some(json!({
+            (None, "schema") => Ok(schema().into()),
+            (None, "template") => Ok(json!({
                 "identityResource": "null", "description": "null", "uiConfig": {}, "enabled": true,
                 "innerTreeOnly": false, "noSession": false, "mustRun": false, "transactionalOnly": false,
                 "nodes": {}, "staticNodes": static_nodes(None)?,
-            }))),
-            (None, "getType") => Ok(Some(marker())),
-            (None, "getAllTypes" | "getCreatableTypes") => Ok(Some(json!({"result": [marker()]}))),
+            })
+            .into()),
+            (None, "getType") => Ok(marker().into()),
+            (None, "getAllTypes" | "getCreatableTypes") => Ok(json!({"result": [marker()]}).into()),
             (None, "nextdescendents") => {
                 let trees = all(call).await?.into_iter().map(|item| Item { revision: None, ..item }.whole());
-                Ok(Some(json!({"result": trees.collect::<Vec<Value>>()})))
+                Ok(json!({"result": trees.collect::<Vec<Value>>()}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }

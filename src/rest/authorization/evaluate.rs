@@ -15,15 +15,17 @@ use super::{now, policies, policy_sets, resource_types};
 use crate::{
     audit::Purpose,
     caller,
-    crest::{Call, Error, Fields, Item, Object},
+    crest::{Call, Error, Fields, Item, Object, Returned},
     decisions::{NoDecision, Question, TooMany, Who, at_least},
     policy::{
         self, PolicySetIndex,
         circumstances::Environment,
         evaluate::{Evaluate, EvaluateTree, Presented},
+        explain::Explanation,
         model::{Audit, Policy, PolicyContext, PolicyDraft, PolicyName, PolicySet, ResourceType},
     },
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -81,13 +83,15 @@ fn who(call: &Call<'_>, presented: Presented) -> Result<Who, Error> {
 }
 
 /// Each row as the caller wants to see it.
-fn rows(call: &Call<'_>, rows: impl IntoIterator<Item = Object>) -> Result<Value, Error> {
-    let fields = Fields::parse(call.params)?;
-    let shown = |content: Object| match fields {
-        Fields::All => Value::Object(content),
-        Fields::Some(_) => Value::Object(fields.apply(Item { id: String::new(), revision: None, content }).content),
+fn rows<R: Serialize>(call: &Call<'_>, rows: impl Iterator<Item = R>) -> Returned {
+    if *call.fields == Fields::All {
+        return call.text(&rows.collect::<Vec<_>>());
+    }
+    let shown = |row: R| {
+        let content = super::object(json!(row));
+        Value::Object(call.fields.apply(Item { id: String::new(), revision: None, content }).content)
     };
-    Ok(rows.into_iter().map(shown).collect())
+    Returned::Json(rows.map(shown).collect())
 }
 
 /// What a request asks, and of whom: everything that a [`Question`] refers to.
@@ -116,40 +120,40 @@ impl<'q> Asked<'q> {
 ///
 /// # Errors
 /// §2.6.4.
-pub async fn evaluate(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
+pub async fn evaluate(call: &Call<'_>, content: &Object) -> Result<Returned, Error> {
     at_least(call.desk, call.request).await?;
     let Evaluate { resources, application, subject, environment } = Evaluate::of(content)?;
     let asked = Asked::stored(call, application, subject, environment)?;
     let with_ttl = call.version.0 > 1;
     let decisions = asked.question(Purpose::Evaluate).decide(&resources).await?;
-    rows(call, decisions.iter().map(|decision| decision.to_members(with_ttl)))
+    Ok(rows(call, decisions.iter().map(|decision| decision.row(with_ttl))))
 }
 
 /// `evaluateTree`
 ///
 /// # Errors
 /// §2.6.4.
-pub async fn evaluate_tree(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
+pub async fn evaluate_tree(call: &Call<'_>, content: &Object) -> Result<Returned, Error> {
     at_least(call.desk, call.request).await?;
     let body = EvaluateTree::of(content)?;
     let EvaluateTree { resource, application, subject, environment } = body;
     let asked = Asked::stored(call, application, subject, environment)?;
     let with_ttl = call.version.0 > 1;
     let decisions = asked.question(Purpose::EvaluateTree).tree(&resource).await?;
-    rows(call, decisions.iter().map(|row| row.to_members(with_ttl)))
+    Ok(rows(call, decisions.iter().map(|decision| decision.row(with_ttl))))
 }
 
 /// `explain`: the body of `evaluate`; rows with the reasons. Nothing that a decision would have done is done.
 ///
 /// # Errors
 /// Those of [`evaluate`].
-pub async fn explain(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
+pub async fn explain(call: &Call<'_>, content: &Object) -> Result<Returned, Error> {
     count_dry_run(call)?;
     at_least(call.desk, call.request).await?;
     let Evaluate { resources, application, subject, environment } = Evaluate::of(content)?;
     let asked = Asked::stored(call, application, subject, environment)?;
     let explanations = asked.question(Purpose::Explain).explain(&resources)?;
-    rows(call, explanations.iter().map(|explanation| super::object(explanation.to_json())))
+    Ok(rows(call, explanations.iter().map(Explanation::to_json)))
 }
 
 /// `whatif`: the body of `evaluate` with `policies`, and where wanted `policySet` and `resourceTypes`, in place of what is
@@ -158,7 +162,7 @@ pub async fn explain(call: &Call<'_>, content: &Object) -> Result<Value, Error> 
 ///
 /// # Errors
 /// Those of [`evaluate`], and those of writing what is in the body.
-pub async fn whatif(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
+pub async fn whatif(call: &Call<'_>, content: &Object) -> Result<Returned, Error> {
     count_dry_run(call)?;
     at_least(call.desk, call.request).await?;
     let Evaluate { resources, application, subject, environment } = Evaluate::of(content)?;
@@ -171,12 +175,10 @@ pub async fn whatif(call: &Call<'_>, content: &Object) -> Result<Value, Error> {
     let explains = flag("explain")?;
     let asked = Asked { call, set, who: who(call, subject)?, name: application, environment };
     let question = asked.question(Purpose::WhatIf);
-    match explains {
-        true => {
-            rows(call, question.explain(&resources)?.iter().map(|explanation| super::object(explanation.to_json())))
-        }
-        false => rows(call, question.try_out(&resources)?.iter().map(|decision| decision.to_members(true))),
-    }
+    Ok(match explains {
+        true => rows(call, question.explain(&resources)?.iter().map(Explanation::to_json)),
+        false => rows(call, question.try_out(&resources)?.iter().map(|decision| decision.row(true))),
+    })
 }
 
 /// The set that a request wants tried, as it would be if what is in the body were stored.

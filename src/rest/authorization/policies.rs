@@ -13,8 +13,8 @@
 use super::{copy, created, evaluate, filter, insists, modified, object, policy_sets, resource_types};
 use crate::{
     crest::{
-        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
-        Version, query::Select,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Returned,
+        Shape, Version, query::Select,
     },
     desk::{WriteError, delete, put},
     policy::{
@@ -243,21 +243,17 @@ impl Resource for Policies {
         filter.answer(query, all(call).await?.map(|policy| item(&policy, call)))
     }
 
-    async fn action(
-        &self,
-        call: &Call<'_>,
-        id: Option<&str>,
-        name: &str,
-        content: &Object,
-    ) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, content: &Object) -> Result<Returned, Error> {
         let has_copy = call.version >= Version(2, 1);
         match (id, name) {
-            (None, "evaluate") => evaluate::evaluate(call, content).await.map(Some),
-            (None, "evaluateTree") => evaluate::evaluate_tree(call, content).await.map(Some),
-            (None, "explain") => evaluate::explain(call, content).await.map(Some),
-            (None, "whatif") => evaluate::whatif(call, content).await.map(Some),
-            (Some(id), "copy" | "move") if has_copy => copy::one(call, id, name == "move", content).await.map(Some),
-            (None, "copy" | "move") if has_copy => copy::set(call, name == "move", content).await.map(Some),
+            (None, "evaluate") => evaluate::evaluate(call, content).await,
+            (None, "evaluateTree") => evaluate::evaluate_tree(call, content).await,
+            (None, "explain") => evaluate::explain(call, content).await,
+            (None, "whatif") => evaluate::whatif(call, content).await,
+            (Some(id), "copy" | "move") if has_copy => {
+                copy::one(call, id, name == "move", content).await.map(Returned::from)
+            }
+            (None, "copy" | "move") if has_copy => copy::set(call, name == "move", content).await.map(Returned::from),
             _ => Err(Error::no_action(name)),
         }
     }

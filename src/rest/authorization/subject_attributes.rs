@@ -20,7 +20,7 @@ const VERSIONS: [Version; 1] = [Version(1, 0)];
 pub async fn handle(call: PlainCall) -> HttpResponse {
     let mut manner = Manner::default();
     match answer(&call, &mut manner).await {
-        Ok(listing) => response::write(response::Answer::Result(listing), manner),
+        Ok(listing) => response::write(response::Answer::Result(listing.into()), manner),
         Err(error) => response::fail(&error, manner),
     }
 }

@@ -63,6 +63,8 @@ fn of_all<'c>(call: &Call<'c>, top: &'c RealmPath) -> Call<'c> {
         protocol: call.protocol,
         version: call.version,
         request: call.request,
+        fields: call.fields,
+        pretty: call.pretty,
         written: call.written.clone(),
     }
 }

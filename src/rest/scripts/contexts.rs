@@ -12,8 +12,8 @@
 
 use crate::{
     crest::{
-        Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape, Totals, Version,
-        unchanged,
+        Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Returned, Shape, Totals,
+        Version, unchanged,
     },
     desk::{Desk, put},
     rest::{
@@ -281,18 +281,19 @@ impl Resource for Scripting {
         Ok(Self::shown(Some(revision), &next))
     }
 
-    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
-            "getType" => Ok(Some(Self::marker())),
-            "template" => Ok(Some(json!({"defaultContext": "POLICY_CONDITION"}))),
+            "getType" => Ok(Self::marker().into()),
+            "template" => Ok(json!({"defaultContext": "POLICY_CONDITION"}).into()),
             "schema" => {
                 let ids: Vec<&str> = CONTEXTS.iter().map(|context| context.id).collect();
-                Ok(Some(json!({"type": "object", "properties": {"defaultContext": {"title": "Default Script Type",
+                Ok(json!({"type": "object", "properties": {"defaultContext": {"title": "Default Script Type",
                     "description": "", "propertyOrder": 100, "required": true, "type": "string", "enum": ids,
-                    "exampleValue": ""}}})))
+                    "exampleValue": ""}}})
+                .into())
             }
-            "getAllTypes" | "getCreatableTypes" => Ok(Some(json!({"result": [Contexts::marker()]}))),
-            "nextdescendents" => Ok(Some(json!({"result": []}))),
+            "getAllTypes" | "getCreatableTypes" => Ok(json!({"result": [Contexts::marker()]}).into()),
+            "nextdescendents" => Ok(json!({"result": []}).into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }
@@ -360,12 +361,12 @@ impl Resource for Contexts {
         query.answer_all(CONTEXTS.iter().map(|context| Self::shown(call.desk, context)), Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
-            (_, "getType") => Ok(Some(Self::marker())),
+            (_, "getType") => Ok(Self::marker().into()),
             (None, "nextdescendents") => {
                 let all = CONTEXTS.iter().map(|context| Item { revision: None, ..Self::shown(call.desk, context) });
-                Ok(Some(json!({"result": all.map(|item| item.whole()).collect::<Vec<Value>>()})))
+                Ok(json!({"result": all.map(|item| item.whole()).collect::<Vec<Value>>()}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }
@@ -413,11 +414,11 @@ impl Resource for Engine {
         Ok(Self::shown(Some(revision), &next))
     }
 
-    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
-            "getType" => Ok(Some(Self::marker())),
-            "template" => Ok(Some(Value::Object(ENGINE_SCHEMA.template()))),
-            "schema" => Ok(Some(ENGINE_SCHEMA.json_schema())),
+            "getType" => Ok(Self::marker().into()),
+            "template" => Ok(Value::Object(ENGINE_SCHEMA.template()).into()),
+            "schema" => Ok(ENGINE_SCHEMA.json_schema().into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }

@@ -3,7 +3,7 @@
 
 use super::{DEFAULTS, Defaults, INSTANCES, Instances, Service};
 use crate::{
-    crest::{Call, Description, Error, Item, Match, Object, Resource, Shape, Version, unchanged},
+    crest::{Call, Description, Error, Item, Match, Object, Resource, Returned, Shape, Version, unchanged},
     desk::put,
     rest::schema::LeftOut,
 };
@@ -109,20 +109,20 @@ impl Resource for GlobalService {
         Ok(self.shown(Some(revision), &stored))
     }
 
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
             "template" => {
                 let Item { mut content, .. } = self.shown(None, &Object::new());
                 content.remove("_type");
-                Ok(Some(Value::Object(content)))
+                Ok(Value::Object(content).into())
             }
-            "schema" => Ok(Some(self.json_schema())),
-            "getType" => Ok(Some(self.0.marker())),
+            "schema" => Ok(self.json_schema().into()),
+            "getType" => Ok(self.0.marker().into()),
             "nextdescendents" => {
                 let below = INSTANCES.iter().filter(|kind| kind.service == self.0.id);
                 let below = below.flat_map(|kind| Instances(kind).items(call));
                 let below: Vec<Value> = below.map(|item| Item { revision: None, ..item }.whole()).collect();
-                Ok(Some(json!({"result": below})))
+                Ok(json!({"result": below}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }

@@ -9,8 +9,8 @@
 use crate::{
     cors,
     crest::{
-        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Shape,
-        Totals, Version, describe::Ids, unchanged,
+        ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Query, Resource, Returned,
+        Shape, Totals, Version, describe::Ids, unchanged,
     },
     desk::{Desk, delete, put},
     rest::{
@@ -214,15 +214,15 @@ impl Resource for Instances {
         query.answer_all(self.items(call), Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
-            (None, "template") => Ok(Some(Value::Object(self.0.schema.service(&Object::new())))),
-            (None, "schema") => Ok(Some(self.0.schema.json_schema())),
-            (None, "getType") => Ok(Some(self.0.marker())),
+            (None, "template") => Ok(Value::Object(self.0.schema.service(&Object::new())).into()),
+            (None, "schema") => Ok(self.0.schema.json_schema().into()),
+            (None, "getType") => Ok(self.0.marker().into()),
             (None, "nextdescendents") => {
                 let all = self.items(call).into_iter();
                 let all: Vec<Value> = all.map(|item| Item { revision: None, ..item }.whole()).collect();
-                Ok(Some(json!({"result": all})))
+                Ok(json!({"result": all}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }

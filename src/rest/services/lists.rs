@@ -2,7 +2,8 @@
 
 use super::{GlobalService, RealmService, TABLE};
 use crate::crest::{
-    ActionDescription, Call, Description, Error, Item, Listing, Object, Query, Resource, Shape, Totals, Version,
+    ActionDescription, Call, Description, Error, Item, Listing, Object, Query, Resource, Returned, Shape, Totals,
+    Version,
 };
 use serde_json::{Value, json};
 
@@ -60,21 +61,21 @@ impl Resource for AllServices {
         query.answer_all(created(call).map(|(id, name, item)| named(id, name, &item)), Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         let types = TABLE.iter().filter(|service| service.realm.is_some());
         match name {
             "getAllTypes" => {
                 let markers: Vec<Value> = types.map(|service| service.marker()).collect();
-                Ok(Some(json!({"result": markers})))
+                Ok(json!({"result": markers}).into())
             }
             "getCreatableTypes" => {
                 let missing = types.filter(|service| call.desk.views().entry(&service.realm_key(call.realm)).is_none());
                 let markers: Vec<Value> = missing.map(|service| service.marker()).collect();
-                Ok(Some(json!({"result": markers})))
+                Ok(json!({"result": markers}).into())
             }
             "nextdescendents" => {
                 let services: Vec<Value> = created(call).map(|(id, _, item)| descendent(id, item)).collect();
-                Ok(Some(json!({"result": services})))
+                Ok(json!({"result": services}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }
@@ -102,17 +103,17 @@ impl Resource for AllGlobalServices {
         query.answer_all(all(call).map(|(id, name, item)| named(id, name, &item)), Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
             "getAllTypes" => {
                 let markers: Vec<Value> = TABLE.iter().map(|service| service.marker()).collect();
-                Ok(Some(json!({"result": markers})))
+                Ok(json!({"result": markers}).into())
             }
             // All of them are there already.
-            "getCreatableTypes" => Ok(Some(json!({"result": []}))),
+            "getCreatableTypes" => Ok(json!({"result": []}).into()),
             "nextdescendents" => {
                 let services: Vec<Value> = all(call).map(|(id, _, item)| descendent(id, item)).collect();
-                Ok(Some(json!({"result": services})))
+                Ok(json!({"result": services}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }

@@ -2,7 +2,9 @@
 
 use super::Service;
 use crate::{
-    crest::{Call, Create, Description, Error, Item, Match, Object, Operation, Resource, Shape, Version, unchanged},
+    crest::{
+        Call, Create, Description, Error, Item, Match, Object, Operation, Resource, Returned, Shape, Version, unchanged,
+    },
     desk::{delete, put},
     rest::schema::{LeftOut, Schema},
 };
@@ -95,13 +97,13 @@ impl Resource for RealmService {
         Ok(self.shown(Some(revision), &stored))
     }
 
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match name {
-            "template" => Ok(Some(Value::Object(self.schema.service(&self.defaults(call))))),
-            "schema" => Ok(Some(self.schema.json_schema())),
-            "getType" => Ok(Some(self.service.marker())),
+            "template" => Ok(Value::Object(self.schema.service(&self.defaults(call))).into()),
+            "schema" => Ok(self.schema.json_schema().into()),
+            "getType" => Ok(self.service.marker().into()),
             // Nothing is below it.
-            "nextdescendents" => Ok(Some(serde_json::json!({"result": []}))),
+            "nextdescendents" => Ok(serde_json::json!({"result": []}).into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }

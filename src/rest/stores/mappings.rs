@@ -4,7 +4,8 @@ use super::{ring, ring_key, unusable};
 use crate::{
     consensus::Unavailable,
     crest::{
-        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Shape, Totals, Version, pointer::Names,
+        Call, Create, Error, Item, Listing, Match, Object, Query, Resource, Returned, Shape, Totals, Version,
+        pointer::Names,
     },
     desk::{WriteError, put},
     keys::{
@@ -168,20 +169,21 @@ impl Resource for LabelMappings {
         query.answer(all(&*ring(call)?), Names::Exact, Totals::Unpaged)
     }
 
-    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
-            (None, "getType") => Ok(Some(marker())),
-            (None, "template") => Ok(Some(json!({"secretId": "", "aliases": []}))),
+            (None, "getType") => Ok(marker().into()),
+            (None, "template") => Ok(json!({"secretId": "", "aliases": []}).into()),
             (None, "schema") => {
                 let labels: Vec<&str> = LABELS.iter().map(|label| label.name).collect();
-                Ok(Some(json!({"type": "object", "properties": {
+                Ok(json!({"type": "object", "properties": {
                     "secretId": {"title": "Secret ID", "description": "", "propertyOrder": 100, "required": true,
                         "type": "string", "enum": labels, "exampleValue": ""},
                     "aliases": {"title": "Aliases", "description": "", "propertyOrder": 200, "required": true,
                         "type": "array", "items": {"type": "string"}, "exampleValue": ""},
-                }})))
+                }})
+                .into())
             }
-            (Some(_), "nextdescendents") => Ok(Some(json!({"result": []}))),
+            (Some(_), "nextdescendents") => Ok(json!({"result": []}).into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }

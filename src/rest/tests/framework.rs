@@ -3,7 +3,7 @@
 use crate::{
     crest::{
         ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Operation, Patch, Query,
-        Resource, Shape, Totals, Version, patch, pointer::Names, unchanged,
+        Resource, Returned, Shape, Totals, Version, patch, pointer::Names, unchanged,
     },
     desk::{delete, put},
     rest::{
@@ -78,16 +78,10 @@ impl Resource for Notes {
         query.answer(items, Names::Exact, Totals::Exact)
     }
 
-    async fn action(
-        &self,
-        _: &Call<'_>,
-        _: Option<&str>,
-        name: &str,
-        content: &Object,
-    ) -> Result<Option<Value>, Error> {
+    async fn action(&self, _: &Call<'_>, _: Option<&str>, name: &str, content: &Object) -> Result<Returned, Error> {
         match name {
-            "nothing" => Ok(None),
-            "echo" => Ok(Some(Value::Object(content.clone()))),
+            "nothing" => Ok(Returned::Nothing),
+            "echo" => Ok(Value::Object(content.clone()).into()),
             _ => Err(Error::no_action(name)),
         }
     }

@@ -12,8 +12,8 @@ use super::{Stored, change, find, not_found, owner_or_administrator};
 use crate::{
     authn::profile::OATH_DEVICES,
     crest::{
-        ActionDescription, Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource, Shape,
-        Totals, Verb, Version, pointer::Names, unchanged,
+        ActionDescription, Call, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource,
+        Returned, Shape, Totals, Verb, Version, pointer::Names, unchanged,
     },
     privileges::Endpoint,
 };
@@ -115,7 +115,7 @@ impl Resource for Devices {
         query.answer(items, Names::Exact, Totals::Unpaged)
     }
 
-    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, id: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         match (id, name) {
             (None, "reset") => {
                 let Stored { body, .. } = find(call, &self.user).ok_or_else(not_found)?;
@@ -126,7 +126,7 @@ impl Resource for Devices {
                     })
                     .await?;
                 }
-                Ok(Some(json!({"result": true})))
+                Ok(json!({"result": true}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }

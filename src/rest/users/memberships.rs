@@ -3,8 +3,8 @@
 use super::{find, not_found, outranked, owner_or_administrator};
 use crate::{
     crest::{
-        ActionDescription, Call, Description, Error, Item, Listing, Object, Query, Resource, Shape, Totals, Verb,
-        Version, pointer::Names,
+        ActionDescription, Call, Description, Error, Item, Listing, Object, Query, Resource, Returned, Shape, Totals,
+        Verb, Version, pointer::Names,
     },
     privileges::Endpoint,
     rest::{groups, identity::user_id},
@@ -70,17 +70,11 @@ impl Resource for Memberships {
         query.answer(items, Names::AnyCase, Totals::Remaining)
     }
 
-    async fn action(
-        &self,
-        call: &Call<'_>,
-        _: Option<&str>,
-        name: &str,
-        content: &Object,
-    ) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, content: &Object) -> Result<Returned, Error> {
         match name {
             "updateMemberships" => {
                 set(call, &user_id(&self.user), content).await?;
-                Ok(Some(json!({})))
+                Ok(json!({}).into())
             }
             _ => Err(Error::unsupported()),
         }

@@ -19,7 +19,7 @@ use super::{Stored, change, find, not_found, owner_or_administrator, user_id};
 use crate::{
     crest::{
         ActionDescription, Call, Create, Description, Error, Item, Listing, Match, Object, Operation, Query, Resource,
-        Shape, Totals, Verb, Version, unchanged,
+        Returned, Shape, Totals, Verb, Version, unchanged,
     },
     privileges::{Endpoint, Right},
     rest::{
@@ -169,13 +169,7 @@ impl Resource for UserServices {
         query.answer_all(items, Totals::Unpaged)
     }
 
-    async fn action(
-        &self,
-        call: &Call<'_>,
-        _: Option<&str>,
-        name: &str,
-        content: &Object,
-    ) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, content: &Object) -> Result<Returned, Error> {
         let markers = |services: Vec<&Service>| {
             let markers: Vec<Value> = services.into_iter().map(Service::marker).collect();
             json!({"result": markers})
@@ -183,22 +177,22 @@ impl Resource for UserServices {
         match name {
             "getAllTypes" => {
                 self.assigned(call)?;
-                Ok(Some(markers(of_users().map(|(service, _)| service).collect())))
+                Ok(markers(of_users().map(|(service, _)| service).collect()).into())
             }
             "getCreatableTypes" => {
                 let assigned = self.assigned(call)?;
                 let missing = |service: &&Service| !assigned.iter().any(|(own, _)| own.id == service.id);
-                Ok(Some(markers(of_users().map(|(service, _)| service).filter(missing).collect())))
+                Ok(markers(of_users().map(|(service, _)| service).filter(missing).collect()).into())
             }
             "nextdescendents" => {
                 let own = self.assigned(call)?.into_iter();
                 let own: Vec<Value> =
                     own.map(|(service, item)| Item { id: service.id.into(), revision: None, ..item }.whole()).collect();
-                Ok(Some(json!({"result": own})))
+                Ok(json!({"result": own}).into())
             }
             "unassignServices" => {
                 self.unassign(call, content).await?;
-                Ok(Some(json!({})))
+                Ok(json!({}).into())
             }
             _ => Err(Error::unsupported_action(name)),
         }
@@ -300,14 +294,14 @@ impl Resource for UserService {
         Ok(shown(self.service, schema, Some(revision), &said))
     }
 
-    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Option<Value>, Error> {
+    async fn action(&self, call: &Call<'_>, _: Option<&str>, name: &str, _: &Object) -> Result<Returned, Error> {
         let key = DocumentKey::new(call.realm, Kind::User, &user_id(&self.user));
         call.desk.views().entry(&key).ok_or_else(not_found)?;
         let schema = self.schema()?;
         match name {
-            "template" => Ok(Some(Value::Object(schema.service(&self.defaults(call, schema))))),
-            "schema" => Ok(Some(schema.json_schema())),
-            "getType" => Ok(Some(self.service.marker())),
+            "template" => Ok(Value::Object(schema.service(&self.defaults(call, schema))).into()),
+            "schema" => Ok(schema.json_schema().into()),
+            "getType" => Ok(self.service.marker().into()),
             _ => Err(Error::unsupported_action(name)),
         }
     }
