@@ -403,4 +403,4 @@ pub fn configure_root(config: &mut web::ServiceConfig) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

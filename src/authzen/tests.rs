@@ -11,11 +11,11 @@ use crate::{
 use actix_web::{App, body::MessageBody, dev::Service, http::header::HeaderMap, test};
 use quorate_raft::Kind;
 
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub status: u16,
     headers: HeaderMap,
     text: String,
-    json: Value,
+    pub json: Value,
 }
 
 /// Realm `alpha` with policy set `docs`: whoever works in sales may read everything, mona may write one thing.
@@ -50,7 +50,7 @@ async fn rig() -> Rig {
     rig
 }
 
-async fn call(rig: &Rig, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub(crate) async fn call(rig: &Rig, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let context = web::scope("/am").service(web::scope("/oauth2").configure(oauth2::configure)).configure(configure);
     let app = App::new().app_data(web::Data::new(rig.desk.clone())).service(context).configure(configure_root);
     let app = test::init_service(app).await;

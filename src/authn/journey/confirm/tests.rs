@@ -2,6 +2,7 @@
 
 use crate::{
     authn::journey::testing::{Am, PASSWORD, Plan, named, token, types},
+    authzen,
     rest::testing::Reply,
 };
 use futures_util::future::join_all;
@@ -156,6 +157,34 @@ async fn what_is_confirmed_is_allowed_once() {
         assert_eq!((done.status, &done.json["tokenId"]), (200, &json!("")), "{}", done.text);
     }
     unreadable(&am.confirming("", &id).await);
+}
+
+/// AuthZEN asks the same question: what has to be confirmed is told in `context`, and a confirmation counts once.
+#[actix_web::test]
+async fn a_question_of_authzen_asks_for_confirmation_too() {
+    let am = Am::with_policies().await;
+    am.policy("pay", approved()).await;
+    let owner = am.login().await;
+    let ask = async |ids: &[&str]| {
+        let body = json!({
+            "subject": {"type": "session", "id": owner}, "action": {"name": "PAY"},
+            "resource": {"type": "w", "id": "api://w/pay"}, "context": {"TxId": ids},
+        });
+        let headers = [("iPlanetDirectoryPro", am.rig.admin.as_str()), ("Content-Type", "application/json")];
+        let path = "/am/realms/root/access/v1/evaluation";
+        let answer = authzen::tests::call(&am.rig, "POST", path, &headers, &body.to_string()).await;
+        assert_eq!(answer.status, 200);
+        answer.json
+    };
+    let id = |denied: Value| {
+        assert_eq!((&denied["decision"], &denied["context"]["ttl"]), (&json!(false), &json!(0)), "{denied}");
+        denied["context"]["advices"]["TransactionConditionAdvice"][0].as_str().expect("an id").to_owned()
+    };
+    let first = id(ask(&[]).await);
+    assert_ne!(id(ask(&[&first]).await), first, "not confirmed yet");
+    assert_eq!(am.confirm(&owner, &first, "demo", PASSWORD).await.status, 200);
+    assert_eq!(ask(&[&first]).await, json!({"decision": true, "context": {"ttl": 0}}));
+    assert_ne!(id(ask(&[&first]).await), first, "used");
 }
 
 /// Step 2: whoever cannot confirm it hears one thing, whatever the reason.
