@@ -22,7 +22,7 @@ use super::{
     model::{Policy, PolicySet},
     resource::{Comparator, NotCanonical, Pattern, Resource},
     subject::{Subject, SubjectTree, claim_texts},
-    trie::Trie,
+    trie::{MAX_KEY, Trie},
 };
 
 /// A policy with more alternative subjects than this is not indexed by them.
@@ -245,9 +245,12 @@ impl PolicySetIndex {
     pub(crate) fn matching(&self, resource: &Resource, subject: &Subject, work: &mut u64) -> Vec<&Compiled> {
         let mut matching: Vec<&Compiled> = Vec::new();
         let length = resource.folded().len();
-        self.candidates(resource, subject, &mut |entry| {
-            *work = work.saturating_add(entry.cost(length));
-            if entry.matches(resource, subject) {
+        self.candidates(resource, subject, &mut |entry, found| {
+            let matches = found == Found::Certainly || {
+                *work = work.saturating_add(entry.cost(length));
+                entry.matches(resource, subject)
+            };
+            if matches {
                 matching.push(&entry.policy);
             }
         });
@@ -257,11 +260,15 @@ impl PolicySetIndex {
         matching
     }
 
-    fn candidates<'a>(&'a self, resource: &Resource, subject: &Subject, visit: &mut impl FnMut(&'a Entry)) {
+    fn candidates<'a>(&'a self, resource: &Resource, subject: &Subject, visit: &mut impl FnMut(&'a Entry, Found)) {
         let text = resource.folded().as_bytes();
         if let Some(group) = self.literal.get(text) {
-            group.visit(subject, visit);
+            // Without a look at the pattern, whose memory is far away: a match of a text without wildcards is equality, and
+            // that is what it was found by.
+            let found = if text.len() <= MAX_KEY { Found::Certainly } else { Found::Perhaps };
+            group.visit(subject, &mut |entry| visit(entry, found));
         }
+        let visit = &mut |entry| visit(entry, Found::Perhaps);
         self.by_prefix.visit(text, |group| group.visit(subject, visit));
         if !self.by_suffix.is_empty() {
             self.by_suffix.visit(&reversed(text), |group| group.visit(subject, visit));
@@ -326,6 +333,15 @@ fn reversed(text: &[u8]) -> Vec<u8> {
     text.iter().rev().copied().collect()
 }
 
+/// How an entry was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Its pattern matches.
+    Certainly,
+    /// Its pattern may match.
+    Perhaps,
+}
+
 /// One pattern of one policy.
 #[derive(Debug, Clone)]
 struct Entry {
@@ -353,8 +369,8 @@ impl Entry {
 struct Group {
     /// Those that require nothing in particular.
     open: Vec<Entry>,
-    /// Claim name → claim value → those that ask for it.
-    by_claim: BTreeMap<String, Trie<Vec<Entry>>>,
+    /// Claim name → claim value → those that ask for it, by name. There are few names, mostly one.
+    by_claim: Vec<(Box<str>, Trie<Vec<Entry>>)>,
     /// Normal form of a universal id → those that ask for it.
     by_identity: Trie<Vec<Entry>>,
 }
@@ -366,11 +382,22 @@ impl Group {
         };
         for key in keys {
             let entries = match *key {
-                Key::Claim(name, value) => self.by_claim.entry(name.to_owned()).or_default().entry(value.as_bytes()),
+                Key::Claim(name, value) => {
+                    let at = self.claim(name).unwrap_or_else(|at| {
+                        self.by_claim.insert(at, (name.into(), Trie::default()));
+                        at
+                    });
+                    self.by_claim[at].1.entry(value.as_bytes()) // found or inserted just now
+                }
                 Key::Identity(id) => self.by_identity.entry(id.as_bytes()),
             };
             entries.push(entry.clone());
         }
+    }
+
+    /// Where a claim is in `by_claim`, or belongs.
+    fn claim(&self, name: &str) -> Result<usize, usize> {
+        self.by_claim.binary_search_by(|(known, _)| (**known).cmp(name))
     }
 
     /// Undoes every [`Group::insert`] of the policy called `policy`, whose keys are `keys`.
@@ -386,10 +413,11 @@ impl Group {
         for key in keys {
             match *key {
                 Key::Claim(name, value) => {
-                    if let Some(values) = self.by_claim.get_mut(name) {
+                    if let Ok(at) = self.claim(name) {
+                        let values = &mut self.by_claim[at].1; // found just now
                         values.change(value.as_bytes(), retain);
                         if values.is_empty() {
-                            self.by_claim.remove(name);
+                            self.by_claim.remove(at);
                         }
                     }
                 }
@@ -408,7 +436,7 @@ impl Group {
         if let Some(claims) = &subject.claims {
             for (name, values) in &self.by_claim {
                 // A claim that is no text satisfies nothing and nobody (§3.4).
-                for text in claim_texts(name, claims.get(name)).unwrap_or_default() {
+                for text in claim_texts(name, claims.get(&**name)).unwrap_or_default() {
                     values.get(text.as_bytes()).into_iter().flatten().for_each(&mut *visit);
                 }
             }
@@ -457,7 +485,7 @@ impl PolicySetIndex {
     /// How many entries a decision looks at.
     pub(crate) fn visited(&self, resource: &Resource, subject: &Subject) -> usize {
         let mut visited = 0;
-        self.candidates(resource, subject, &mut |_| visited += 1);
+        self.candidates(resource, subject, &mut |_, _| visited += 1);
         visited
     }
 

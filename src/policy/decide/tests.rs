@@ -10,6 +10,7 @@ use crate::policy::{
     audience,
     model::{Audit, Comparator, Policy, PolicyContext, PolicyDraft, PolicyName, PolicySet, ResourceType},
     subject::{Session, UniversalId},
+    trie::MAX_KEY,
 };
 
 fn audit() -> Audit {
@@ -245,6 +246,20 @@ fn a_changed_policy_replaces_itself_and_a_removed_one_is_gone() {
     assert!(index.remove("p"));
     assert!(!index.remove("p"));
     assert_eq!(actions(&index, "api://w/r"), json!({}));
+}
+
+/// The index finds long texts by their beginnings; what differs behind that is another resource.
+#[test]
+fn resources_that_begin_alike_for_long_are_told_apart() {
+    let long = |end: &str| format!("api://w/{}{end}", "r".repeat(2 * MAX_KEY));
+    let index =
+        set(&[json!({"name": "a", "resources": [long("/a")]}), json!({"name": "b", "resources": [long("/b")]})]);
+    for (end, granted) in [("/a", true), ("/b", true), ("/c", false), ("", false)] {
+        let expected = if granted { json!({"GRANT": true}) } else { json!({}) };
+        assert_eq!(actions(&index, &long(end)), expected, "{end}");
+    }
+    let asked = asked(&index, &long("/a"), &Subject::default());
+    assert_eq!(asked.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>(), ["a"]);
 }
 
 #[test]
