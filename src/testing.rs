@@ -26,7 +26,7 @@ pub(crate) const PASSWORD: &str = "changeit-please";
 
 /// The log of one.
 pub(crate) struct Alone {
-    actors: Arc<Actors>,
+    pub(crate) actors: Arc<Actors>,
     log: Mutex<(u64, Clock)>,
     /// Added to the clock, so that tests can let time pass. Milliseconds.
     pub(crate) later: AtomicU64,

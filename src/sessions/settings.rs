@@ -209,11 +209,23 @@ fn texts<C: FromIterator<String>>(value: Option<&Value>) -> Option<C> {
 mod tests {
     use super::*;
     use crate::{desk, testing};
-    use quorate_raft::{DocumentKey, Kind, Precondition};
+    use quorate_raft::{DocumentKey, Kind, Owners, Precondition, State};
     use serde_json::json;
 
     async fn store(desk: &Desk, key: DocumentKey, body: Value) {
         desk.write(vec![desk::put(key, Precondition::Any, &body, vec![], false)]).await.expect("stored");
+    }
+
+    /// G2 on a node that comes back with a snapshot: what its threads remember of the documents before is gone with them.
+    #[actix_web::test]
+    async fn what_is_remembered_does_not_outlive_a_snapshot() {
+        let (desk, alone) = testing::desk().await;
+        let root = RealmPath::root();
+        let body = json!({"general": {"latestAccessTimeUpdateFrequency": 7}});
+        store(&desk, DocumentKey::new(&root, Kind::GlobalService, SESSION), body).await;
+        assert_eq!(touch_after(&desk, &root), Span::from_secs(7));
+        alone.actors.install(State::default()).await;
+        assert_eq!(touch_after(&desk, &root), Span::from_secs(60));
     }
 
     /// b.6, in the order of its table; then each layer over the one below.
