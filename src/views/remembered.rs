@@ -7,12 +7,20 @@ use std::cell::RefCell;
 #[derive(Debug)]
 pub struct Remembered<T>(RefCell<Option<(u64, T)>>);
 
-impl<T: Clone> Remembered<T> {
+impl<T> Remembered<T> {
     /// Nothing yet.
     pub const fn new() -> Self {
         Self(RefCell::new(None))
     }
+}
 
+impl<T> Default for Remembered<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Clone> Remembered<T> {
     /// The thing, `make`d of what `views` show if any document has changed since it was made. Whoever passed a barrier
     /// before gets what was true at it: a change is acknowledged after the epoch has moved on (G2).
     pub fn get(&self, views: &Views, make: impl FnOnce() -> T) -> T {
