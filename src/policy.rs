@@ -8,7 +8,7 @@
 //! |--------------------------------------|---------------------------------------------|
 //! | §2.2, §2.3, §2.4 objects and checks  | [`model`]                                   |
 //! | §2.7 catalogues of types             | [`catalogue`]                               |
-//! | §2.6 evaluate on the wire            | [`evaluate`], [`decide::Decision::to_json`] |
+//! | §2.6 evaluate on the wire            | [`evaluate`], [`decide::Decision::row`] |
 //! | §2.10 errors                         | [`error`]                                   |
 //! | §3 subject types                     | [`subject`]                                 |
 //! | §4 environment conditions            | [`condition`]; what they see: [`circumstances`] |
