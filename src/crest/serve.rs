@@ -1,8 +1,8 @@
 //! From a verb and a place to the method of a resource, and back to HTTP (crest.md §4.3, §5).
 
 use super::{
-    Call, Create, Description, Error, Fields, Head, Item, Listing, Match, Object, Operation, Patch, Resource, Settings,
-    Shape, Verb, Version, body,
+    Call, Create, Description, Error, Head, Item, Listing, Match, Object, Operation, Patch, Resource, Settings, Shape,
+    Verb, Version, body,
     cookie::Position,
     item::MediaType,
     percent,
@@ -66,14 +66,12 @@ pub struct Place<'p> {
     pub id: Option<&'p str>,
 }
 
-/// What is asked, and which part of the answer is wanted.
+/// What is asked, and how an answer of one field is wanted.
 pub struct Asked<'v> {
     /// The verb.
     pub verb: &'v Verb,
     /// Whether a new resource's id stands in the path.
     pub put: bool,
-    /// `_fields`
-    pub fields: &'v Fields,
     /// `_mimeType`
     pub media_type: Option<&'v MediaType>,
 }
@@ -126,8 +124,7 @@ pub async fn serve(desk: &Desk, request: &HttpRequest, routed: Routed<'_>) -> Ht
             pretty: head.pretty,
             written: Cell::default(),
         };
-        let asked =
-            Asked { verb: &verb, put: head.is_put(), fields: &head.fields, media_type: head.media_type.as_ref() };
+        let asked = Asked { verb: &verb, put: head.is_put(), media_type: head.media_type.as_ref() };
         let answer = resource.run(&call, place, asked).await?;
         Ok::<_, Error>((answer, call.written.get()))
     };
@@ -215,7 +212,7 @@ impl<R: Resource> Served for R {
             self.permit(call, at.id, asked.verb)?;
             placed(Resource::shape(self), at, asked.verb, asked.put)?;
             let id = at.id.unwrap_or_default();
-            let shown = |item: Item| Answer::Item(asked.fields.apply(item));
+            let shown = |item: Item| Answer::Item(call.fields.apply(item));
             let created = |item: Item| {
                 let url = url(call);
                 let url = url.trim_end_matches('/');
@@ -223,7 +220,7 @@ impl<R: Resource> Served for R {
                     (true, _) | (_, Shape::Singleton) => url.to_owned(),
                     (false, Shape::Collection | Shape::List) => format!("{url}/{}", percent::encode(&item.id)),
                 };
-                Answer::Created(asked.fields.apply(item), location)
+                Answer::Created(call.fields.apply(item), location)
             };
             Ok(match asked.verb {
                 Verb::Create(content) => {
@@ -242,7 +239,7 @@ impl<R: Resource> Served for R {
                         (Some(known), Some(revision), _) if known == revision => Answer::NotModified(revision.clone()),
                         (_, _, None) => shown(item),
                         (_, _, Some(media_type)) => {
-                            let item = asked.fields.apply(item);
+                            let item = call.fields.apply(item);
                             Answer::Field(media_type.bytes(&item)?, media_type.clone(), item.revision)
                         }
                     }
@@ -255,7 +252,7 @@ impl<R: Resource> Served for R {
                 }
                 Verb::Query(query) => {
                     let listing = self.query(call, query).await?;
-                    let items = listing.items.into_iter().map(|item| asked.fields.apply(item)).collect();
+                    let items = listing.items.into_iter().map(|item| call.fields.apply(item)).collect();
                     let next = listing.next.as_ref();
                     let cookie = next.and_then(|next| next.seal(call.desk, &cookie_of(call.realm, at, query)));
                     Answer::Listing(Listing { items, ..listing }, cookie)
